@@ -1,0 +1,49 @@
+// Small arithmetic on sizes, powers of two and 32-slice masks. Pure functions, no state.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lowtide {
+
+constexpr bool is_power_of_two(size_t n) { return n != 0 && (n & (n - 1)) == 0; }
+
+// `alignment` is a power of two; the caller has excluded overflow.
+constexpr size_t align_up(size_t n, size_t alignment) { return (n + alignment - 1) & ~(alignment - 1); }
+constexpr size_t align_down(size_t n, size_t alignment) { return n & ~(alignment - 1); }
+
+constexpr unsigned floor_log2(size_t n) { return 63u - static_cast<unsigned>(__builtin_clzl(n)); }
+
+constexpr size_t next_power_of_two(size_t n) { return n <= 1 ? 1 : size_t{1} << (floor_log2(n - 1) + 1); }
+
+constexpr size_t divide_up(size_t n, size_t by) { return (n + by - 1) / by; }
+
+// Bit i is set where `mask` has `length` (1..32) set bits in a row that begin at bit i.
+constexpr uint32_t run_starts(uint32_t mask, unsigned length) {
+    unsigned have = 1;
+    while (have < length && mask != 0) {
+        const unsigned step = have < length - have ? have : length - have;
+        mask &= mask >> step;
+        have += step;
+    }
+    return mask;
+}
+
+// Bits first .. first+length-1; length is 1..32.
+constexpr uint32_t run_mask(unsigned first, unsigned length) {
+    return (length >= 32 ? ~uint32_t{0} : (uint32_t{1} << length) - 1) << first;
+}
+
+// The length of the longest run of set bits.
+constexpr unsigned longest_run(uint32_t mask) {
+    unsigned length = 0;
+    for (; mask != 0; ++length)
+        mask &= mask >> 1;
+    return length;
+}
+
+static_assert(run_starts(0b1110'1100, 3) == 0b0010'0000);
+static_assert(run_starts(~uint32_t{0}, 32) == 1);
+static_assert(longest_run(0b1110'1100) == 3 && longest_run(~uint32_t{0}) == 32 && longest_run(0) == 0);
+
+} // namespace lowtide

@@ -1,0 +1,13 @@
+// The environment, also before libc has set `environ` (the first calls come from the dynamic linker).
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace lowtide {
+
+// Calls use(value) if the variable is set. Nothing under AT_SECURE: the environment isn't the program's friend there.
+void with_variable(std::string_view name, void (*use)(void* context, std::string_view value) noexcept,
+                   void* context) noexcept;
+
+} // namespace lowtide

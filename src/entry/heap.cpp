@@ -1,0 +1,273 @@
+#include "entry/heap.h"
+
+#include "entry/environment.h"
+#include "entry/fast_path.h"
+#include "guard/wrong_free.h"
+#include "os/machine.h"
+#include "os/thread.h"
+
+#include <cstring>
+#include <sys/auxv.h>
+
+namespace lowtide {
+
+namespace {
+
+// From this size on, a block that realloc has to move goes to a mapping of its own: its next growth moves pages, not
+// bytes. Below, copying costs less than the faults of fresh memory.
+constexpr size_t growing_threshold = 4 * mebibyte;
+
+void report_from_front(free_error error, const void* object, size_class) noexcept {
+    report_wrong_pointer("free", error, object, lowtide_fast.map.find(reinterpret_cast<uintptr_t>(object)));
+}
+
+void warn(void*, std::string_view line) noexcept {
+    char text[512];
+    printer out(text);
+    out.print("lowtide: {}\n", line);
+    os::write_all(2, out.text().data(), out.text().size());
+}
+
+} // namespace
+
+constexpr heap::heap()
+    : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &settings_), runs_(&pages_, map_, &records_, &source_),
+      huge_(map_), slabs_(&pages_, map_, &records_),
+      front_(&lowtide_fast, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_, report_from_front) {}
+
+constinit heap the_heap;
+
+// ---- start
+
+void heap::read_options() noexcept {
+    char text[max_option_text];
+    const long length = os::read_file(option_file.data(), text, sizeof(text));
+    if (length > 0)
+        settings_.parse({text, static_cast<size_t>(length)}, option_source::file, {warn, nullptr});
+    with_variable(
+        option_variable,
+        [](void* settings, std::string_view value) noexcept {
+            static_cast<options*>(settings)->parse(value, option_source::environment, {warn, nullptr});
+        },
+        &settings_);
+}
+
+void heap::start_once() noexcept {
+    const os::acquired lock = starting_.lock();
+    if (lock == os::acquired::mine)
+        return; // a signal handler, while we start: what it does goes round the caches
+    if (!started_.load(std::memory_order_relaxed)) {
+        read_options();
+        front_.start(os::possible_cpus(), os::usable_cpus());
+        prepare_fast_paths(front_.words());
+        started_.store(true, std::memory_order_release);
+    }
+    starting_.unlock();
+}
+
+// ---- allocate
+
+// What can be had at once; null when memory is short or a signal handler has interrupted us.
+void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
+    zeroed = false;
+    if (alignment <= slice_size && size <= max_slab_object) {
+        size_class c = class_holding(size);
+        // An object is aligned if its class's size is a multiple of the alignment: slabs begin at slices.
+        if (alignment > min_alignment) {
+            c = class_holding(size < alignment ? alignment : align_up(size, alignment));
+            while (!is_run_class(c) && object_size(c) % alignment != 0)
+                c = size_class{static_cast<uint8_t>(index_of(c) + 1)};
+        }
+        return front_.allocate(c);
+    }
+    if (alignment > block_size || size >= settings_.huge_bytes || (alignment > slice_size && size > block_size)) {
+        const span* s = huge_.allocate(size, alignment);
+        zeroed = true;
+        return s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
+    }
+    if (alignment <= slice_size && size <= max_class_object) {
+        const size_class c = class_holding(size);
+        void* p = front_.allocate_cached(c);
+        if (p != nullptr)
+            return p;
+    }
+    const run_result run = runs_.allocate(size, alignment);
+    zeroed = run.zeroed;
+    return run.s == nullptr ? nullptr : reinterpret_cast<void*>(run.s->base);
+}
+
+void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
+    start();
+    void* p = try_allocate(size, alignment, zeroed);
+    if (p != nullptr) [[likely]]
+        return p;
+    if (!lowtide_thread.interrupted) {
+        relieve();
+        p = try_allocate(size, alignment, zeroed);
+    }
+    if (p != nullptr || !lowtide_thread.interrupted)
+        return p;
+    // We are in a signal handler that has interrupted this allocator: no lock is needed for this.
+    lowtide_thread.interrupted = false;
+    const span* s = huge_.allocate(size == 0 ? 1 : size, alignment);
+    zeroed = true;
+    return s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
+}
+
+void* heap::allocate(size_t size) noexcept {
+    bool zeroed = false;
+    return allocate_any(size, min_alignment, zeroed);
+}
+
+void* heap::allocate_zeroed(size_t size) noexcept {
+    bool zeroed = false;
+    void* p = allocate_any(size, min_alignment, zeroed);
+    if (p != nullptr && !zeroed)
+        memset(p, 0, size);
+    return p;
+}
+
+void* heap::allocate_aligned(size_t alignment, size_t size) noexcept {
+    bool zeroed = false;
+    if (size > max_request - alignment)
+        return nullptr;
+    return allocate_any(size, alignment, zeroed);
+}
+
+// Memory has run out: all that is free goes back, address space too, so that any size can be had from it.
+void heap::relieve() noexcept {
+    front_.drain();
+    pages_.surrender();
+}
+
+size_t heap::trim() noexcept {
+    start();
+    front_.drain();
+    return pages_.purge_all();
+}
+
+// ---- release
+
+// The span whose object, or one of whose objects, begins at `p`. Does not return for any other pointer.
+span& heap::span_of(const void* p, const char* call) noexcept {
+    const auto address = reinterpret_cast<uintptr_t>(p);
+    span* s = map_->find(address);
+    if (s == nullptr) {
+        const bool ours = map_->in_block(address);
+        report_wrong_pointer(call, ours ? free_error::double_free : free_error::foreign, p, nullptr);
+    }
+    const uintptr_t offset = address - s->base;
+    const bool start = s->kind == span_kind::slab
+                           ? offset % s->object_size == 0 && offset / s->object_size < s->capacity
+                           : offset == 0;
+    if (!start)
+        report_wrong_pointer(call, free_error::interior, p, s);
+    return *s;
+}
+
+void heap::release_span(span& s, void* p) noexcept {
+    if (s.kind == span_kind::huge)
+        huge_.deallocate(s);
+    else if (s.sc != size_class{})
+        front_.release(s.sc, p);
+    else if (!runs_.deallocate(s))
+        front_.defer(p);
+}
+
+void heap::release(void* p, const char* call) noexcept {
+    start();
+    release_span(span_of(p, call), p);
+    if (front_.has_deferred()) [[unlikely]]
+        release_deferred();
+}
+
+// What signal handlers freed while they interrupted us.
+void heap::release_deferred() noexcept {
+    if (lowtide_thread.interrupted) {
+        lowtide_thread.interrupted = false; // we are in such a handler: later
+        return;
+    }
+    for (void* p = front_.take_deferred(); p != nullptr;) {
+        void* next = front::next_deferred(p);
+        release_span(span_of(p, "free"), p);
+        p = next;
+    }
+}
+
+// ---- size
+
+size_t heap::usable_size(const void* p, const char* call) noexcept { return span_of(p, call).object_size; }
+
+bool heap::owns(const void* p) const noexcept { return map_->find(reinterpret_cast<uintptr_t>(p)) != nullptr; }
+
+void* heap::move(void* p, size_t old_size, size_t size) noexcept {
+    bool zeroed = false;
+    void* to = nullptr;
+    if (size > old_size && size >= growing_threshold) {
+        const span* s = huge_.allocate(size, min_alignment);
+        to = s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
+    }
+    if (to == nullptr)
+        to = allocate_any(size, min_alignment, zeroed);
+    if (to == nullptr)
+        return nullptr;
+    memcpy(to, p, old_size < size ? old_size : size);
+    release(p, "realloc");
+    return to;
+}
+
+void* heap::reallocate(void* p, size_t size) noexcept {
+    start();
+    span& s = span_of(p, "realloc");
+    const size_t old_size = s.object_size;
+    switch (s.kind) {
+    case span_kind::slab:
+        // Staying costs at most as many bytes as the object has left.
+        if (size <= old_size && size >= old_size / 2)
+            return p;
+        break;
+    case span_kind::run:
+        if (runs_.resize(s, size))
+            return p;
+        break;
+    case span_kind::huge:
+        if (const span* resized = huge_.resize(s, size))
+            return reinterpret_cast<void*>(resized->base);
+        break;
+    }
+    void* to = move(p, old_size, size);
+    return to == nullptr && size <= old_size ? p : to;
+}
+
+// ---- account
+
+void heap::fill(account& a) noexcept {
+    start();
+    for (unsigned i = 1; i < all_classes; ++i) {
+        const size_class c{static_cast<uint8_t>(i)};
+        class_account& in = a.classes[i];
+        in.size = object_size(c);
+        in.cached = front_.cached(c);
+        if (is_run_class(c)) {
+            in.objects = in.live = runs_.count(c);
+        } else {
+            const class_counts n = slabs_.counts(c);
+            in.slabs = n.slabs;
+            in.objects = n.objects;
+            in.live = n.objects - n.free_objects;
+        }
+        in.live -= in.cached < in.live ? in.cached : in.live;
+        a.live_bytes += in.live * in.size;
+        a.cached_bytes += in.cached * in.size;
+    }
+    a.large_count = runs_.count(size_class{});
+    a.large_bytes = runs_.unclassed_bytes();
+    a.huge_count = huge_.count();
+    a.huge_bytes = huge_.bytes();
+    a.live_bytes += a.large_bytes + a.huge_bytes;
+    a.metadata_bytes = records_.mapped_bytes();
+    a.pages = pages_.counts();
+    a.returned_bytes = a.pages.purged_bytes + huge_.returned_bytes();
+}
+
+} // namespace lowtide

@@ -1,0 +1,73 @@
+// The heap of the process: the tiers, put together. The functions here are what malloc and its relatives mean, without
+// errno and without the standards' special cases, which are in malloc.cpp.
+#pragma once
+
+#include "base/options.h"
+#include "front/front.h"
+#include "observe/account.h"
+#include "pages/huge.h"
+#include "pages/runs.h"
+
+extern "C" __attribute__((visibility("hidden"))) lowtide::fast_state lowtide_fast;
+
+namespace lowtide {
+
+class heap {
+public:
+    constexpr heap();
+
+    // Any function below may be the first to be called, by any thread, before any constructor has run.
+    void start() noexcept {
+        if (!started_.load(std::memory_order_acquire)) [[unlikely]]
+            start_once();
+    }
+
+    // `size` is at most max_request. Null when memory is short.
+    [[nodiscard]] void* allocate(size_t size) noexcept;
+    [[nodiscard]] void* allocate_zeroed(size_t size) noexcept;
+    // `alignment` is a power of two.
+    [[nodiscard]] void* allocate_aligned(size_t alignment, size_t size) noexcept;
+
+    // `call` is what the program called, for the message when `p` is wrong; then these do not return.
+    void release(void* p, const char* call) noexcept;
+    [[nodiscard]] size_t usable_size(const void* p, const char* call) noexcept;
+    // `p` is not null, `size` is neither 0 nor above max_request. Null when memory is short: then `p` is as it was.
+    [[nodiscard]] void* reallocate(void* p, size_t size) noexcept;
+
+    [[nodiscard]] bool owns(const void* p) const noexcept;
+
+    // Everything that can go back to the system; the bytes.
+    size_t trim() noexcept;
+
+    void fill(account& a) noexcept;
+
+    [[nodiscard]] const options& settings() const noexcept { return settings_; }
+    [[nodiscard]] os::rseq_support policy() const noexcept { return front_.words().policy(); }
+
+private:
+    void start_once() noexcept;
+    void read_options() noexcept;
+    [[nodiscard]] void* try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept;
+    [[nodiscard]] void* allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept;
+    void relieve() noexcept;
+    void release_span(span& s, void* p) noexcept;
+    void release_deferred() noexcept;
+    [[nodiscard]] span& span_of(const void* p, const char* call) noexcept;
+    [[nodiscard]] void* move(void* p, size_t old_size, size_t size) noexcept;
+
+    page_source source_{};
+    options settings_{};
+    page_map* map_;
+    metadata records_;
+    page_tier pages_;
+    run_tier runs_;
+    huge_tier huge_;
+    slab_tier slabs_;
+    front front_;
+    os::mutex starting_;
+    std::atomic<bool> started_{false};
+};
+
+extern constinit heap the_heap;
+
+} // namespace lowtide

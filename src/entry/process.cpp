@@ -1,0 +1,91 @@
+// What happens once in the life of a process: at its start what `lowtide run` asked to verify, in a child of fork the
+// next generation of locks, at the end the report. The allocator itself needs none of it to work.
+#include "entry/environment.h"
+#include "entry/fast_path.h"
+#include "entry/heap.h"
+#include "observe/text.h"
+#include "os/generation.h"
+#include "os/machine.h"
+#include "os/syscall.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+namespace lowtide {
+
+namespace {
+
+// Where the report goes: set by LOWTIDE_REPORT=<pid>:<path>, "-" for standard error. Empty: no report.
+char report_path[4096];
+
+// Is `text` a decimal number, followed by `after` or the end, that is this process's id?
+bool is_own_pid(std::string_view text) {
+    size_t pid = 0;
+    for (const char c : text) {
+        if (c < '0' || c > '9')
+            return false;
+        pid = pid * 10 + static_cast<size_t>(c - '0');
+    }
+    return !text.empty() && pid == static_cast<size_t>(getpid());
+}
+
+void complain(std::string_view text) noexcept { os::write_all(2, text.data(), text.size()); }
+
+void verify(void*, std::string_view value) noexcept {
+    // Through the symbol table, as the program sees it: whichever library comes first has it.
+    if (!is_own_pid(value) || reinterpret_cast<void*>(&malloc) == reinterpret_cast<void*>(&lowtide_malloc))
+        return;
+    complain("lowtide: this process does not run on Lowtide: another malloc comes before it "
+             "(linked into the program, or earlier in LD_PRELOAD)\n");
+    _exit(125);
+}
+
+void remember_report(void*, std::string_view value) noexcept {
+    const size_t colon = value.find(':');
+    if (colon == value.npos || !is_own_pid({value.data(), colon}))
+        return;
+    value.remove_prefix(colon + 1);
+    if (value.size() < sizeof(report_path))
+        memcpy(report_path, value.data(), value.size());
+}
+
+void to_file(void* fd, const char* text, size_t size) noexcept {
+    os::write_all(static_cast<int>(reinterpret_cast<intptr_t>(fd)), text, size);
+}
+
+__attribute__((constructor)) void begin() {
+    the_heap.start();
+    pthread_atfork(nullptr, nullptr, os::after_fork_in_child);
+    with_variable("LOWTIDE_VERIFY", verify, nullptr);
+    with_variable("LOWTIDE_REPORT", remember_report, nullptr);
+}
+
+__attribute__((destructor)) void end() {
+    if (report_path[0] == '\0')
+        return;
+    const bool to_stderr = std::string_view(report_path) == "-";
+    const long fd = to_stderr ? 2
+                              : os::system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(report_path),
+                                                O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (os::failed(fd)) {
+        complain("lowtide: the report can't be written: the file can't be opened\n");
+        return;
+    }
+    account a;
+    the_heap.fill(a);
+    char buffer[1024];
+    printer out(buffer, to_file, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
+    out.print("lowtide {} report for process {}\n", LOWTIDE_VERSION, getpid());
+    print_process(out);
+    print_account(out, a);
+    out.flush();
+    if (!to_stderr)
+        os::system_call(SYS_close, fd);
+}
+
+} // namespace
+
+} // namespace lowtide

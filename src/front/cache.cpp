@@ -1,0 +1,123 @@
+#include "front/cache.h"
+
+#include "os/thread.h"
+
+namespace lowtide {
+
+void cache::start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept {
+    policy_ = use_rseq && cpus <= FAST_MAX_ROWS ? os::find_rseq(place_) : os::rseq_support::locked;
+    const unsigned slots = 2 * usable_cpus < max_slots ? 2 * usable_cpus : max_slots;
+    rows_ = policy_ == os::rseq_support::locked ? slots : cpus;
+    // No magazine anywhere. A word of 0 could say so without this, as a distance, but the addition costs the fast paths
+    // 4 ns a pair (docs/design.md, "magazines"); a row costs 2 KiB, once, and only the rows that can be used have it.
+    for (unsigned r = 0; r < rows_; ++r) {
+        for (unsigned i = 0; i < row_words; ++i) {
+            state_->rows[r].loaded[i] = state_->nothing();
+            state_->rows[r].spare[i] = state_->nothing();
+        }
+    }
+}
+
+// Threads take slots in turn, and keep them.
+unsigned cache::slot() noexcept {
+    if (lowtide_thread.slot == 0)
+        lowtide_thread.slot = next_slot_.fetch_add(1, std::memory_order_relaxed) % rows_ + 1;
+    return lowtide_thread.slot - 1;
+}
+
+stock cache::unpacked(uint64_t word) const noexcept {
+    return word == state_->nothing() ? stock{} : stock::unpacked(word);
+}
+
+void* cache::pop(size_class c) noexcept {
+    if (policy_ == os::rseq_support::locked) {
+        const unsigned s = slot();
+        if (!lock(slots_[s].mutex))
+            return nullptr;
+        uint64_t& word = state_->rows[s].loaded[index_of(c)];
+        void* p = *reinterpret_cast<void**>(word - sizeof(void*));
+        if (p != nullptr)
+            __atomic_store_n(&word, word - sizeof(void*), __ATOMIC_RELAXED);
+        slots_[s].mutex.unlock();
+        return p;
+    }
+    uint64_t* words = &state_->rows[0].loaded[index_of(c)];
+    for (int turn = 0; turn < max_restarts; ++turn) {
+        const uintptr_t p = lowtide_rseq_pop(words, FAST_ROW_BYTES, &place_);
+        if (p != lowtide_rseq_aborted)
+            return reinterpret_cast<void*>(p);
+    }
+    return nullptr;
+}
+
+bool cache::push(size_class c, void* p) noexcept {
+    if (policy_ == os::rseq_support::locked) {
+        const unsigned s = slot();
+        if (!lock(slots_[s].mutex))
+            return false;
+        uint64_t& word = state_->rows[s].loaded[index_of(c)];
+        const bool room = word % MAGAZINE_BYTES != 0;
+        if (room) {
+            *reinterpret_cast<void**>(word) = p;
+            __atomic_store_n(&word, word + sizeof(void*), __ATOMIC_RELAXED);
+        }
+        slots_[s].mutex.unlock();
+        return room;
+    }
+    uint64_t* words = &state_->rows[0].loaded[index_of(c)];
+    for (int turn = 0; turn < max_restarts; ++turn) {
+        const uintptr_t done = lowtide_rseq_push(words, FAST_ROW_BYTES, &place_, p);
+        if (done != lowtide_rseq_aborted)
+            return done != lowtide_rseq_nothing;
+    }
+    return false;
+}
+
+bool cache::exchange(size_class c, position where, const stock& next, stock& previous) noexcept {
+    const uint64_t packed = next.m == nullptr ? state_->nothing() : next.packed();
+    if (policy_ == os::rseq_support::locked) {
+        const unsigned s = slot();
+        if (!lock(slots_[s].mutex))
+            return false;
+        uint64_t& word = word_in(state_->rows[s], c, where);
+        previous = unpacked(word);
+        __atomic_store_n(&word, packed, __ATOMIC_RELAXED);
+        slots_[s].mutex.unlock();
+        return true;
+    }
+    uint64_t* words = &word_in(state_->rows[0], c, where);
+    for (int turn = 0; turn < max_restarts; ++turn) {
+        uint64_t before = 0;
+        if (lowtide_rseq_exchange(words, FAST_ROW_BYTES, &place_, packed, &before) == lowtide_rseq_aborted)
+            continue;
+        previous = unpacked(before);
+        return true;
+    }
+    return false;
+}
+
+size_t cache::count(size_class c) const noexcept {
+    size_t total = 0;
+    for (unsigned r = 0; r < rows_; ++r) {
+        for (const position where : {position::loaded, position::spare}) {
+            const uint64_t word = __atomic_load_n(&word_in(state_->rows[r], c, where), __ATOMIC_RELAXED);
+            const unsigned objects = unpacked(word).count;
+            total += objects <= max_magazine_capacity ? objects : 0; // torn by a running thread
+        }
+    }
+    return total;
+}
+
+size_t cache::magazines() const noexcept {
+    size_t total = 0;
+    for (unsigned r = 0; r < rows_; ++r) {
+        const magazine_row& row = state_->rows[r];
+        for (unsigned i = 0; i < row_words; ++i) {
+            total += __atomic_load_n(&row.loaded[i], __ATOMIC_RELAXED) != state_->nothing() ? 1 : 0;
+            total += __atomic_load_n(&row.spare[i], __ATOMIC_RELAXED) != state_->nothing() ? 1 : 0;
+        }
+    }
+    return total;
+}
+
+} // namespace lowtide

@@ -1,0 +1,70 @@
+// The words of the rows, and the three operations on them, under either owner policy: a row belongs to a concurrency
+// id, and the operations are restartable sequences; or it belongs to a slot that threads share, and they run under the
+// slot's lock. The slow paths above are the same for both.
+#pragma once
+
+#include "front/fast_state.h"
+#include "front/magazine.h"
+#include "os/mutex.h"
+#include "os/rseq.h"
+
+#include <atomic>
+
+namespace lowtide {
+
+// Which of a row's two words for a class.
+enum class position : uint8_t { loaded, spare };
+
+class cache {
+public:
+    constexpr explicit cache(fast_state* state) : state_(state) {}
+
+    // Decides the policy; `cpus` bounds the ids. Called once, before any other function.
+    void start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept;
+
+    // An object from the loaded magazine; null when it is empty or the caller should go round the cache.
+    [[nodiscard]] void* pop(size_class c) noexcept;
+
+    // Into the loaded magazine; false when it is full or the caller should go round the cache.
+    [[nodiscard]] bool push(size_class c, void* p) noexcept;
+
+    // Stores `next` and gives what was there. False: nothing was done, the caller goes round the cache. That happens
+    // when the kernel restarts the sequence again and again (a debugger that single-steps) and when a signal handler
+    // interrupted the holder of the slot's lock.
+    [[nodiscard]] bool exchange(size_class c, position where, const stock& next, stock& previous) noexcept;
+
+    [[nodiscard]] os::rseq_support policy() const noexcept { return policy_; }
+    [[nodiscard]] const os::rseq_place& place() const noexcept { return place_; }
+    [[nodiscard]] unsigned rows() const noexcept { return rows_; }
+
+    // Objects in the magazines of a class, in all rows: exact when no other thread runs.
+    [[nodiscard]] size_t count(size_class c) const noexcept;
+    // Magazines in use in all rows.
+    [[nodiscard]] size_t magazines() const noexcept;
+
+private:
+    // A thread that is interrupted this often in a row inside a few instructions is being single-stepped.
+    static constexpr int max_restarts = 16;
+    // Slots are bounded by processors, not by threads; beyond this many, locks are rarely contended.
+    static constexpr unsigned max_slots = 64;
+
+    [[nodiscard]] unsigned slot() noexcept;
+    [[nodiscard]] stock unpacked(uint64_t word) const noexcept;
+    [[nodiscard]] static bool lock(os::mutex& mutex) noexcept { return mutex.lock() != os::acquired::mine; }
+    [[nodiscard]] static uint64_t& word_in(magazine_row& row, size_class c, position where) noexcept {
+        return where == position::loaded ? row.loaded[index_of(c)] : row.spare[index_of(c)];
+    }
+
+    struct alignas(64) slot_lock {
+        os::mutex mutex;
+    };
+
+    fast_state* state_;
+    os::rseq_place place_{};
+    os::rseq_support policy_ = os::rseq_support::locked;
+    unsigned rows_ = 1;
+    std::atomic<uint32_t> next_slot_{0};
+    slot_lock slots_[max_slots]{};
+};
+
+} // namespace lowtide

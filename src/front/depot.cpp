@@ -1,0 +1,83 @@
+#include "front/depot.h"
+
+namespace lowtide {
+
+// After a fork that caught a thread here, the stack can't be trusted. Its objects are lost to the child.
+bool depot::lock(shelf& s) noexcept {
+    switch (s.mutex.lock()) {
+    case os::acquired::yes:
+        return true;
+    case os::acquired::mine:
+        return false;
+    case os::acquired::orphaned:
+        s.first = nullptr;
+        s.magazines = s.least = 0;
+        s.objects = 0;
+        return true;
+    }
+    return false;
+}
+
+stock depot::pop(shelf& s) noexcept {
+    magazine* m = s.first;
+    if (m == nullptr)
+        return {};
+    __atomic_store_n(&s.first, m->next, __ATOMIC_RELAXED);
+    s.objects -= m->stored;
+    if (--s.magazines < s.least)
+        s.least = s.magazines;
+    return {m, m->stored};
+}
+
+stock depot::take(size_class c) noexcept {
+    shelf& s = shelf_of(c);
+    if (__atomic_load_n(&s.first, __ATOMIC_RELAXED) == nullptr || !lock(s))
+        return {};
+    const stock taken = pop(s);
+    s.mutex.unlock();
+    return taken;
+}
+
+bool depot::put(size_class c, const stock& given, unsigned limit) noexcept {
+    shelf& s = shelf_of(c);
+    if (!lock(s))
+        return false;
+    const bool room = s.magazines < limit;
+    if (room) {
+        given.m->stored = given.count;
+        given.m->next = s.first;
+        __atomic_store_n(&s.first, given.m, __ATOMIC_RELAXED);
+        ++s.magazines;
+        s.objects += given.count;
+    }
+    s.mutex.unlock();
+    return room;
+}
+
+stock depot::take_idle(size_class c) noexcept {
+    shelf& s = shelf_of(c);
+    if (__atomic_load_n(&s.first, __ATOMIC_RELAXED) == nullptr || !lock(s))
+        return {};
+    const stock idle = s.least != 0 ? pop(s) : stock{};
+    s.mutex.unlock();
+    return idle;
+}
+
+void depot::sweep(size_class c) noexcept {
+    shelf& s = shelf_of(c);
+    if (!lock(s))
+        return;
+    s.least = s.magazines;
+    s.mutex.unlock();
+}
+
+size_t depot::count(size_class c) noexcept {
+    shelf& s = shelf_of(c);
+    if (!lock(s))
+        return 0;
+    const size_t objects = s.objects;
+    s.mutex.unlock();
+    return objects;
+}
+
+} // namespace lowtide

@@ -1,0 +1,47 @@
+// Where magazines wait between two processors: a stack of filled magazines for each size class. Whole magazines come
+// and go in O(1), so that objects freed on one processor and allocated on another never reach the slabs.
+//
+// Each class has a lock of its own, held for a few instructions; it is a leaf.
+#pragma once
+
+#include "front/magazine.h"
+#include "base/size_class.h"
+#include "os/mutex.h"
+
+namespace lowtide {
+
+class depot {
+public:
+    // A magazine with objects, or none.
+    [[nodiscard]] stock take(size_class c) noexcept;
+
+    // False when the depot of this class has `limit` magazines already, or can't be locked: the caller keeps it.
+    [[nodiscard]] bool put(size_class c, const stock& s, unsigned limit) noexcept;
+
+    // A magazine that was never needed since the last call of sweep(), or none. After Bonwick & Adams' working set
+    // (Magazines and Vmem, 2001): the least number of magazines seen in the interval was not needed.
+    [[nodiscard]] stock take_idle(size_class c) noexcept;
+
+    // Begins a new interval.
+    void sweep(size_class c) noexcept;
+
+    // Objects that wait here; takes the lock.
+    [[nodiscard]] size_t count(size_class c) noexcept;
+
+private:
+    struct alignas(64) shelf {
+        os::mutex mutex;
+        magazine* first = nullptr;
+        uint32_t magazines = 0;
+        uint32_t least = 0; // since the last sweep
+        size_t objects = 0;
+    };
+
+    bool lock(shelf& s) noexcept;
+    stock pop(shelf& s) noexcept;
+    shelf& shelf_of(size_class c) { return shelves_[index_of(c)]; }
+
+    shelf shelves_[slab_classes + 1]{};
+};
+
+} // namespace lowtide

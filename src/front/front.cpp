@@ -1,0 +1,238 @@
+#include "front/front.h"
+
+namespace lowtide {
+
+namespace {
+
+// The first magazine of a class holds about a page: no more is carved than a small program needs.
+constexpr size_t first_magazine_bytes = 4 * kibibyte;
+constexpr unsigned min_capacity = 2;
+// A run is large enough to be worth one system call; two magazines of at most this keep the next one warm.
+constexpr size_t run_magazine_bytes = 1 * mebibyte;
+constexpr size_t depot_bytes = 1 * mebibyte;
+constexpr unsigned min_depot_magazines = 4;
+constexpr unsigned max_depot_magazines = 64;
+constexpr uint64_t tick_every_ms = 250;
+
+unsigned clamp(size_t n, unsigned low, unsigned high) {
+    return n < low ? low : n > high ? high : static_cast<unsigned>(n);
+}
+
+} // namespace
+
+void front::start(unsigned cpus, unsigned usable_cpus) noexcept {
+    cache_.start(settings_->rseq, cpus, usable_cpus);
+    for (unsigned i = 1; i < all_classes; ++i) {
+        const size_class c{static_cast<uint8_t>(i)};
+        const unsigned limit = capacity_limit(c);
+        capacity_[i].store(static_cast<uint16_t>(clamp(first_magazine_bytes / object_size(c), min_capacity, limit)),
+                           std::memory_order_relaxed);
+    }
+}
+
+unsigned front::capacity_limit(size_class c) const noexcept {
+    if (is_run_class(c))
+        return clamp(run_magazine_bytes / object_size(c), 1, max_magazine_capacity);
+    return clamp(settings_->cache_bytes / object_size(c), min_capacity, max_magazine_capacity);
+}
+
+unsigned front::depot_limit(size_class c) const noexcept {
+    const size_t magazine_bytes = capacity_limit(c) * object_size(c);
+    return clamp(depot_bytes / magazine_bytes, min_depot_magazines, max_depot_magazines);
+}
+
+// ---- round the magazines
+
+void* front::allocate_directly(size_class c) noexcept {
+    void* object = nullptr;
+    return slabs_->take(c, &object + 1, 1) == 1 ? object : nullptr;
+}
+
+void front::release_directly(size_class c, void* const* objects, unsigned count) noexcept {
+    if (!is_run_class(c)) {
+        const give_result result = slabs_->give(c, objects, count);
+        if (result.error != free_error::none)
+            on_wrong_free_(result.error, result.culprit, c);
+        for (unsigned i = 0; !result.done && i < count; ++i)
+            defer(objects[i]);
+        return;
+    }
+    for (unsigned i = 0; i < count; ++i) {
+        const auto address = reinterpret_cast<uintptr_t>(objects[i]);
+        span* s = map_->find(address);
+        if (s == nullptr || s->kind != span_kind::run) // it was a run of this class when it came here
+            on_wrong_free_(free_error::double_free, objects[i], c);
+        else if (s->base != address)
+            on_wrong_free_(free_error::interior, objects[i], c);
+        else if (!runs_->deallocate(*s))
+            defer(objects[i]);
+    }
+}
+
+void front::defer(void* p) noexcept {
+    void* first = deferred_.load(std::memory_order_relaxed);
+    do
+        *static_cast<void**>(p) = first;
+    while (!deferred_.compare_exchange_weak(first, p, std::memory_order_release, std::memory_order_relaxed));
+}
+
+// ---- magazines
+
+stock front::empty_magazine(size_class c, magazine* reuse) noexcept {
+    magazine* m = reuse != nullptr ? reuse : static_cast<magazine*>(records_->allocate(sizeof(magazine)));
+    if (m != nullptr)
+        m->set_capacity(capacity_[index_of(c)].load(std::memory_order_relaxed));
+    return {m, 0};
+}
+
+// A magazine with objects: from the depot, or filled from the slabs. Takes over `reuse`, an empty one, if given.
+stock front::fill(size_class c, magazine* reuse) noexcept {
+    stock s = depot_.take(c);
+    if (s.m != nullptr) {
+        if (reuse != nullptr)
+            records_->deallocate(reuse, sizeof(magazine));
+        return s;
+    }
+    tick();
+    s = empty_magazine(c, reuse);
+    if (s.m == nullptr)
+        return s;
+    const unsigned wanted = s.m->capacity();
+    s.count = slabs_->take(c, s.m->word(magazine_words), wanted);
+    if (s.count == wanted) {
+        std::atomic<uint16_t>& capacity = capacity_[index_of(c)];
+        capacity.store(static_cast<uint16_t>(clamp(2 * wanted, min_capacity, capacity_limit(c))), std::memory_order_relaxed);
+    } else {
+        __builtin_memmove(s.objects(), s.m->word(magazine_words - s.count), s.count * sizeof(void*));
+    }
+    return s;
+}
+
+void front::flush(size_class c, const stock& s) noexcept {
+    if (s.count != 0)
+        release_directly(c, s.objects(), s.count);
+    records_->deallocate(s.m, sizeof(magazine));
+}
+
+// A magazine that nobody here needs.
+void front::dispose(size_class c, const stock& s) noexcept {
+    if (s.m == nullptr)
+        return;
+    if (s.count != 0 && !is_run_class(c) && depot_.put(c, s, depot_limit(c)))
+        return;
+    flush(c, s);
+}
+
+// Makes `s` the loaded magazine and what was loaded the spare one.
+void front::install(size_class c, const stock& s) noexcept {
+    stock loaded;
+    if (!cache_.exchange(c, position::loaded, s, loaded)) {
+        dispose(c, s);
+        return;
+    }
+    stock spare;
+    if (loaded.m != nullptr)
+        dispose(c, cache_.exchange(c, position::spare, loaded, spare) ? spare : loaded);
+}
+
+void* front::allocate_cached(size_class c) noexcept {
+    if (!uses_magazines())
+        return nullptr;
+    if (void* p = cache_.pop(c))
+        return p;
+    stock spare;
+    if (!cache_.exchange(c, position::spare, {}, spare))
+        return nullptr;
+    return serve(c, spare);
+}
+
+void* front::allocate(size_class c) noexcept {
+    if (!uses_magazines())
+        return allocate_directly(c);
+    if (void* p = cache_.pop(c))
+        return p;
+    stock spare;
+    if (!cache_.exchange(c, position::spare, {}, spare))
+        return allocate_directly(c);
+    void* p = serve(c, spare.count != 0 ? spare : fill(c, spare.m));
+    return p != nullptr ? p : allocate_directly(c);
+}
+
+// An object from a magazine in our hands, which becomes the loaded one. Null when it is empty.
+void* front::serve(size_class c, stock s) noexcept {
+    if (s.count == 0) {
+        if (s.m != nullptr)
+            records_->deallocate(s.m, sizeof(magazine));
+        return nullptr;
+    }
+    void* p = s.pop();
+    install(c, s);
+    return p;
+}
+
+void front::release(size_class c, void* p) noexcept {
+    stock spare;
+    if (uses_magazines() && cache_.push(c, p))
+        return;
+    if (!uses_magazines() || !cache_.exchange(c, position::spare, {}, spare)) {
+        release_directly(c, &p, 1);
+        return;
+    }
+    magazine* reuse = spare.count == 0 ? spare.m : nullptr;
+    if (reuse == nullptr)
+        dispose(c, spare);
+    stock s = empty_magazine(c, reuse);
+    if (s.m == nullptr) {
+        release_directly(c, &p, 1);
+        return;
+    }
+    s.push(p);
+    install(c, s);
+    if (is_run_class(c))
+        tick();
+}
+
+// ---- return
+
+void front::drain_row(size_class c) noexcept {
+    for (const position where : {position::loaded, position::spare}) {
+        stock s;
+        if (cache_.exchange(c, where, {}, s) && s.m != nullptr)
+            flush(c, s);
+    }
+}
+
+void front::drain() noexcept {
+    for (unsigned i = 1; i < all_classes; ++i) {
+        const size_class c{static_cast<uint8_t>(i)};
+        drain_row(c);
+        if (is_run_class(c))
+            continue;
+        for (stock s = depot_.take(c); s.m != nullptr; s = depot_.take(c))
+            flush(c, s);
+    }
+    slabs_->release_empty();
+}
+
+// Now and then, on slow paths: what nobody has needed for a while goes down a tier, and from the lowest to the system.
+void front::tick() noexcept {
+    const uint64_t now = source_->now_ms();
+    uint64_t due = next_tick_ms_.load(std::memory_order_relaxed);
+    if (now < due || !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
+        return;
+    for (unsigned i = 1; i <= slab_classes; ++i) {
+        const size_class c{static_cast<uint8_t>(i)};
+        for (stock s = depot_.take_idle(c); s.m != nullptr; s = depot_.take_idle(c))
+            flush(c, s);
+        depot_.sweep(c);
+    }
+    for (unsigned i = slab_classes + 1; i < all_classes; ++i)
+        drain_row(size_class{static_cast<uint8_t>(i)});
+    pages_->tick();
+}
+
+size_t front::cached(size_class c) noexcept {
+    return cache_.count(c) + (is_run_class(c) ? 0 : depot_.count(c));
+}
+
+} // namespace lowtide

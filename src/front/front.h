@@ -1,0 +1,85 @@
+// The front: what happens when a fast path finds no object, or no room. Two magazines a class and row, loaded and spare
+// (Bonwick & Adams 2001), so that a pattern that swings across the boundary of one doesn't come here each time; whole
+// magazines to and from the depot; objects to and from the slabs only when that has nothing, or is full.
+//
+// Every step is one operation of cache.h, so that at any moment every object is owned by exactly one party, also when
+// the thread is preempted, dies in a fork, or is interrupted by a handler that comes here too.
+#pragma once
+
+#include "base/options.h"
+#include "front/cache.h"
+#include "front/depot.h"
+#include "pages/runs.h"
+#include "slab/slab_tier.h"
+
+namespace lowtide {
+
+// Told of an object that was freed wrongly; need not return. `c` is the class it was freed as.
+using wrong_free_handler = void (*)(free_error error, const void* object, size_class c) noexcept;
+
+class front {
+public:
+    constexpr front(fast_state* state, slab_tier* slabs, run_tier* runs, page_tier* pages, page_map* map,
+                    metadata* records, const options* settings, const page_source* source,
+                    wrong_free_handler on_wrong_free)
+        : cache_(state), slabs_(slabs), runs_(runs), pages_(pages), map_(map), records_(records),
+          settings_(settings), source_(source), on_wrong_free_(on_wrong_free) {}
+
+    void start(unsigned cpus, unsigned usable_cpus) noexcept;
+
+    // An object of the slab class `c`, or null when memory is short or a signal handler has interrupted us.
+    [[nodiscard]] void* allocate(size_class c) noexcept;
+
+    // Only what magazines have: for run classes, whose next tier can say whether fresh memory is zero.
+    [[nodiscard]] void* allocate_cached(size_class c) noexcept;
+
+    // Takes an object back. What is found to be freed wrongly may also be another object of the class, freed before
+    // and checked now.
+    void release(size_class c, void* p) noexcept;
+
+    // Keeps an object, of any tier, that can't be given back now because a signal handler frees it in the middle of the
+    // allocator. The list is linked through the objects.
+    void defer(void* p) noexcept;
+    [[nodiscard]] void* take_deferred() noexcept { return deferred_.exchange(nullptr, std::memory_order_acquire); }
+    [[nodiscard]] bool has_deferred() const noexcept { return deferred_.load(std::memory_order_relaxed) != nullptr; }
+    [[nodiscard]] static void* next_deferred(void* p) noexcept { return *static_cast<void**>(p); }
+
+    // Everything that the caller's row and the depots hold back to the tiers below.
+    void drain() noexcept;
+
+    // Objects of a class in magazines and depots.
+    [[nodiscard]] size_t cached(size_class c) noexcept;
+    [[nodiscard]] const cache& words() const noexcept { return cache_; }
+    [[nodiscard]] bool uses_magazines() const noexcept { return settings_->cache_bytes != 0 && !settings_->check; }
+
+private:
+    [[nodiscard]] unsigned capacity_limit(size_class c) const noexcept;
+    [[nodiscard]] unsigned depot_limit(size_class c) const noexcept;
+    [[nodiscard]] void* serve(size_class c, stock s) noexcept;
+    [[nodiscard]] void* allocate_directly(size_class c) noexcept;
+    void release_directly(size_class c, void* const* objects, unsigned count) noexcept;
+    [[nodiscard]] stock fill(size_class c, magazine* reuse) noexcept;
+    [[nodiscard]] stock empty_magazine(size_class c, magazine* reuse) noexcept;
+    void dispose(size_class c, const stock& s) noexcept;
+    void flush(size_class c, const stock& s) noexcept;
+    void install(size_class c, const stock& s) noexcept;
+    void drain_row(size_class c) noexcept;
+    void tick() noexcept;
+
+    cache cache_;
+    slab_tier* slabs_;
+    run_tier* runs_;
+    page_tier* pages_;
+    page_map* map_;
+    metadata* records_;
+    const options* settings_;
+    const page_source* source_;
+    wrong_free_handler on_wrong_free_;
+    std::atomic<void*> deferred_{nullptr}; // linked through the first word of each object
+    depot depot_{};
+    // Magazines start small and grow where they are refilled often: how many objects the next one of a class holds.
+    std::atomic<uint16_t> capacity_[all_classes]{};
+    std::atomic<uint64_t> next_tick_ms_{0};
+};
+
+} // namespace lowtide

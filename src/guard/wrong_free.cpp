@@ -1,0 +1,29 @@
+#include "guard/wrong_free.h"
+
+#include "base/print.h"
+#include "os/machine.h"
+
+namespace lowtide {
+
+void report_wrong_pointer(const char* call, free_error error, const void* p, const span* s) noexcept {
+    char text[256];
+    printer line(text);
+    if (error == free_error::interior && s != nullptr && s->kind == span_kind::slab) {
+        const uintptr_t offset = (reinterpret_cast<uintptr_t>(p) - s->base) / s->object_size * s->object_size;
+        line.print("lowtide: {} of {}, which is not the start of a block (interior pointer, size class {}, block {})\n",
+                   call, p, s->object_size, reinterpret_cast<const void*>(s->base + offset));
+    } else if (error == free_error::interior && s != nullptr) {
+        line.print("lowtide: {} of {}, which is not the start of a block (interior pointer, block {} of {})\n", call, p,
+                   reinterpret_cast<const void*>(s->base), byte_count{s->object_size});
+    } else if (error == free_error::double_free && s != nullptr && s->kind == span_kind::slab) {
+        line.print("lowtide: double free of {} (size class {}), found in {}\n", p, s->object_size, call);
+    } else if (error == free_error::double_free) {
+        line.print("lowtide: double free of {}, found in {}: this memory is free\n", p, call);
+    } else {
+        line.print("lowtide: {} of {}: not a pointer from this allocator\n", call, p);
+    }
+    os::write_all(2, line.text().data(), line.text().size());
+    os::abort_process();
+}
+
+} // namespace lowtide

@@ -1,0 +1,71 @@
+#include "os/generation.h"
+
+#include "os/vm.h"
+
+#include <atomic>
+
+namespace lowtide::os {
+
+namespace {
+
+struct state {
+    std::atomic<std::atomic<uint32_t>*> page{nullptr}; // the page that is wiped in a child; 0 = not noticed yet
+    std::atomic<uint32_t> latest{1};                   // survives the fork, unlike the page's number
+    std::atomic<uintptr_t> survivor{0};
+    std::atomic<uint32_t> plain{1}; // takes the page's part where the kernel can't wipe
+};
+constinit state the_state;
+
+std::atomic<uint32_t>* make_page() noexcept {
+    const uintptr_t base = map(page_size(), page_size());
+    std::atomic<uint32_t>* fresh = &the_state.plain;
+    if (base != 0 && wipe_on_fork(base, page_size()))
+        fresh = reinterpret_cast<std::atomic<uint32_t>*>(base);
+    else if (base != 0)
+        release(base, page_size());
+    fresh->store(the_state.latest.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    std::atomic<uint32_t>* expected = nullptr;
+    if (the_state.page.compare_exchange_strong(expected, fresh))
+        return fresh;
+    if (fresh != &the_state.plain)
+        release(base, page_size());
+    return expected;
+}
+
+// The first to notice in the child counts on; it is the only thread there, or was when the child began.
+uint32_t begin_generation(std::atomic<uint32_t>& number) noexcept {
+    constexpr uint32_t wrap = (uint32_t{1} << generation_bits) - 1;
+    const uint32_t previous = the_state.latest.load(std::memory_order_relaxed);
+    const uint32_t next = previous >= wrap ? 1 : previous + 1;
+    uint32_t seen = 0;
+    the_state.survivor.store(this_thread(), std::memory_order_relaxed);
+    if (number.compare_exchange_strong(seen, next)) {
+        the_state.latest.store(next, std::memory_order_relaxed);
+        return next;
+    }
+    return seen;
+}
+
+} // namespace
+
+uint32_t generation() noexcept {
+    std::atomic<uint32_t>* page = the_state.page.load(std::memory_order_acquire);
+    if (page == nullptr) [[unlikely]]
+        page = make_page();
+    const uint32_t number = page->load(std::memory_order_relaxed);
+    if (number != 0) [[likely]]
+        return number;
+    return begin_generation(*page);
+}
+
+void after_fork_in_child() noexcept {
+    if (the_state.page.load(std::memory_order_acquire) == &the_state.plain)
+        the_state.plain.store(0, std::memory_order_relaxed);
+    generation();
+}
+
+bool survived_fork(uintptr_t thread) noexcept {
+    return the_state.survivor.load(std::memory_order_relaxed) == thread;
+}
+
+} // namespace lowtide::os

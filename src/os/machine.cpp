@@ -1,0 +1,92 @@
+#include "os/machine.h"
+
+#include "os/syscall.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <time.h>
+
+namespace lowtide::os {
+
+namespace {
+
+constexpr size_t affinity_bytes = 1024; // 8192 processors, the most a kernel can be configured for
+
+struct affinity {
+    alignas(8) unsigned char bits[affinity_bytes]{};
+    long length = 0; // bytes the kernel's masks have, or -errno
+};
+
+affinity read_affinity() noexcept {
+    affinity mask;
+    mask.length = system_call(SYS_sched_getaffinity, 0, affinity_bytes, reinterpret_cast<long>(mask.bits));
+    return mask;
+}
+
+} // namespace
+
+unsigned possible_cpus() noexcept {
+    // "0-3" or "0-3,8-11": the last number is the highest id.
+    char text[128];
+    const long length = read_file("/sys/devices/system/cpu/possible", text, sizeof(text));
+    unsigned last = 0;
+    bool digits = false;
+    for (long i = 0; i < length && text[i] != '\n'; ++i) {
+        const bool digit = text[i] >= '0' && text[i] <= '9';
+        last = digit ? (digits ? last * 10 : 0) + static_cast<unsigned>(text[i] - '0') : last;
+        digits = digit;
+    }
+    if (length > 0)
+        return last + 1;
+    const affinity mask = read_affinity(); // no /sys here: the width of the kernel's masks bounds the ids
+    return failed(mask.length) ? 1 : static_cast<unsigned>(mask.length) * 8;
+}
+
+unsigned usable_cpus() noexcept {
+    const affinity mask = read_affinity();
+    unsigned count = 0;
+    for (long i = 0; i < mask.length; ++i)
+        count += static_cast<unsigned>(__builtin_popcount(mask.bits[i]));
+    return count == 0 ? 1 : count;
+}
+
+uint64_t now_ms() noexcept {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // vDSO; can't fail with these arguments
+    return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
+}
+
+void write_all(int fd, const char* text, size_t length) noexcept {
+    while (length > 0) {
+        const long wrote = system_call(SYS_write, fd, reinterpret_cast<long>(text), static_cast<long>(length));
+        if (wrote == -EINTR)
+            continue;
+        if (failed(wrote) || wrote == 0)
+            return;
+        text += wrote;
+        length -= static_cast<size_t>(wrote);
+    }
+}
+
+long read_file(const char* path, char* to, size_t size) noexcept {
+    const long fd = system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), O_RDONLY | O_CLOEXEC);
+    if (failed(fd))
+        return fd;
+    size_t total = 0;
+    long got = 0;
+    while (total < size) {
+        got = system_call(SYS_read, fd, reinterpret_cast<long>(to + total), static_cast<long>(size - total));
+        if (got == -EINTR)
+            continue;
+        if (failed(got) || got == 0)
+            break;
+        total += static_cast<size_t>(got);
+    }
+    system_call(SYS_close, fd);
+    return failed(got) ? got : static_cast<long>(total);
+}
+
+void abort_process() noexcept { abort(); }
+
+} // namespace lowtide::os

@@ -1,0 +1,27 @@
+// What this machine and this process are like: processors, the clock, standard error.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lowtide::os {
+
+// Processors the kernel may ever show this process: an upper bound of every cpu id. At least 1.
+unsigned possible_cpus() noexcept;
+
+// Processors this thread may run on now. At least 1.
+unsigned usable_cpus() noexcept;
+
+// Milliseconds of a clock that never goes back; coarse (a few ms) and cheap.
+uint64_t now_ms() noexcept;
+
+// Writes all of it or gives up silently. Async-signal-safe, leaves errno alone.
+void write_all(int fd, const char* text, size_t length) noexcept;
+
+// Reads a small file whole; the number of bytes, or -errno.
+long read_file(const char* path, char* to, size_t size) noexcept;
+
+// SIGABRT, with the default action if a handler returns. Does not return.
+[[noreturn]] void abort_process() noexcept;
+
+} // namespace lowtide::os

@@ -1,0 +1,109 @@
+#include "os/vm.h"
+
+#include "base/bits.h"
+#include "os/syscall.h"
+
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+namespace lowtide::os {
+
+namespace {
+
+constexpr int reserved_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+constexpr int mapped_flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+uintptr_t map_raw(uintptr_t hint, size_t bytes, int protection, int flags) noexcept {
+    const long at = system_call(SYS_mmap, static_cast<long>(hint), static_cast<long>(bytes), protection, flags, -1, 0);
+    return failed(at) ? 0 : static_cast<uintptr_t>(at);
+}
+
+// mmap aligns to pages only. First try: the place as it comes, which is aligned when its neighbour's end was. Second:
+// more than asked for, with the ends cut off. What is aligned is the address `header` bytes into the mapping.
+uintptr_t map_aligned(size_t header, size_t bytes, size_t alignment, int protection, int flags) noexcept {
+    const uintptr_t first = map_raw(0, bytes, protection, flags);
+    if (first == 0 || ((first + header) & (alignment - 1)) == 0)
+        return first;
+    release(first, bytes);
+    const size_t slack = alignment - page_size();
+    if (bytes > SIZE_MAX - slack)
+        return 0;
+    const uintptr_t wide = map_raw(0, bytes + slack, protection, flags);
+    if (wide == 0)
+        return 0;
+    const uintptr_t base = align_up(wide + header, alignment) - header;
+    if (base != wide)
+        release(wide, base - wide);
+    if (wide + slack != base)
+        release(base + bytes, wide + slack - base);
+    return base;
+}
+
+} // namespace
+
+size_t page_size() noexcept {
+    static size_t cached = 0; // written with the same value by whoever comes first
+    size_t size = __atomic_load_n(&cached, __ATOMIC_RELAXED);
+    if (size == 0) {
+        size = getauxval(AT_PAGESZ);
+        __atomic_store_n(&cached, size, __ATOMIC_RELAXED);
+    }
+    return size;
+}
+
+uintptr_t reserve(size_t bytes, size_t alignment) noexcept {
+    return map_aligned(0, bytes, alignment, PROT_NONE, reserved_flags);
+}
+
+uintptr_t reserve_behind(size_t header, size_t bytes, size_t alignment) noexcept {
+    return map_aligned(header, bytes, alignment, PROT_NONE, reserved_flags);
+}
+
+bool claim(uintptr_t base, size_t bytes) noexcept {
+    constexpr int map_fixed_noreplace = 0x100000; // Linux 4.17; before, the address is a hint and may be missed
+    const uintptr_t at = map_raw(base, bytes, PROT_READ | PROT_WRITE, mapped_flags | map_fixed_noreplace);
+    if (at != 0 && at != base)
+        release(at, bytes);
+    return at == base;
+}
+
+bool commit(uintptr_t base, size_t bytes) noexcept {
+    return system_call(SYS_mprotect, static_cast<long>(base), static_cast<long>(bytes), PROT_READ | PROT_WRITE) == 0;
+}
+
+void decommit(uintptr_t base, size_t bytes) noexcept {
+    map_raw(base, bytes, PROT_NONE, reserved_flags | MAP_FIXED);
+}
+
+bool purge(uintptr_t base, size_t bytes) noexcept {
+    return system_call(SYS_madvise, static_cast<long>(base), static_cast<long>(bytes), MADV_DONTNEED) == 0;
+}
+
+void release(uintptr_t base, size_t bytes) noexcept {
+    system_call(SYS_munmap, static_cast<long>(base), static_cast<long>(bytes));
+}
+
+uintptr_t map(size_t bytes, size_t alignment) noexcept {
+    return map_aligned(0, bytes, alignment, PROT_READ | PROT_WRITE, mapped_flags);
+}
+
+bool resize_in_place(uintptr_t base, size_t old_bytes, size_t new_bytes) noexcept {
+    return !failed(system_call(SYS_mremap, static_cast<long>(base), static_cast<long>(old_bytes),
+                               static_cast<long>(new_bytes), 0));
+}
+
+bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) noexcept {
+    const long at = system_call(SYS_mremap, static_cast<long>(base), static_cast<long>(old_bytes),
+                                static_cast<long>(new_bytes), MREMAP_MAYMOVE | MREMAP_FIXED,
+                                static_cast<long>(target));
+    if (failed(at))
+        release(target, new_bytes);
+    return !failed(at);
+}
+
+bool wipe_on_fork(uintptr_t base, size_t bytes) noexcept {
+    constexpr int madv_wipeonfork = 18;
+    return system_call(SYS_madvise, static_cast<long>(base), static_cast<long>(bytes), madv_wipeonfork) == 0;
+}
+
+} // namespace lowtide::os

@@ -1,0 +1,47 @@
+// A block is 2 MiB of address space in 32 slices, and the record of which of them are free and which of those are
+// dirty. A region is a reservation that blocks are taken from. Both are guarded by the lock of the page tier.
+//
+// The masks are the truth; lists and counters are derived from them and can be rebuilt (page_tier::rebuild).
+#pragma once
+
+#include "base/list.h"
+#include "base/units.h"
+
+#include <cstdint>
+
+namespace lowtide {
+
+enum class block_state : uint8_t {
+    reserved,  // address space only
+    committed, // readable and writable
+    released,  // not even address space: given back when memory was short
+    lost,      // released, and now somebody else's
+};
+
+struct by_room; // the tags of the two lists a block can be in
+struct by_age;
+
+// Invariant: dirty is a subset of free; free and purging are disjoint; a block that isn't committed has all masks 0.
+struct block : list_node<by_room>, list_node<by_age> {
+    uintptr_t base = 0;
+    uint32_t free = 0;    // slices nobody holds
+    uint32_t dirty = 0;   // of those, the ones that may be in memory and are not known to be zero
+    uint32_t purging = 0; // slices on their way to the system; they belong to the purging thread
+    block_state state = block_state::reserved;
+    uint16_t region = 0;        // the index of its region
+    uint8_t bucket = 0;         // the list it is in: its longest run of free slices
+    uint64_t last_freed_ms = 0; // when a slice was freed last
+
+    [[nodiscard]] list_node<by_room>& room_place() { return *this; }
+    [[nodiscard]] list_node<by_age>& age_place() { return *this; }
+    [[nodiscard]] bool empty() const { return free == ~uint32_t{0}; }
+};
+
+struct region {
+    uintptr_t base;
+    uint32_t block_count;
+    uint32_t first_usable; // no block before this one is empty or without memory
+    block blocks[1]; // block_count of them
+};
+
+} // namespace lowtide

@@ -1,0 +1,84 @@
+#include "pages/huge.h"
+
+#include "os/vm.h"
+
+namespace lowtide {
+
+namespace {
+
+// The moved pages of an object keep at least this alignment: its first slice must be its alone.
+constexpr size_t base_alignment = slice_size;
+
+} // namespace
+
+// Writes the record of a fresh or resized mapping.
+span* huge_tier::settle(uintptr_t mapping, size_t mapping_bytes) noexcept {
+    auto* s = reinterpret_cast<span*>(mapping);
+    s->kind = span_kind::huge;
+    s->mapping = mapping;
+    s->mapping_bytes = mapping_bytes;
+    s->base = mapping + os::page_size();
+    s->object_size = mapping_bytes - os::page_size();
+    map_->set(s->base, {1}, s, 0, {0});
+    return s;
+}
+
+span* huge_tier::allocate(size_t size, size_t alignment) noexcept {
+    const size_t header = os::page_size();
+    alignment = alignment < base_alignment ? base_alignment : alignment;
+    if (size > max_request - header - alignment)
+        return nullptr;
+    const size_t bytes = header + align_up(size, header);
+    const uintptr_t mapping = os::reserve_behind(header, bytes, alignment);
+    if (mapping == 0)
+        return nullptr;
+    if (!os::commit(mapping, bytes) || !map_->cover(page_source{}, mapping, bytes)) {
+        os::release(mapping, bytes);
+        return nullptr;
+    }
+    count_.fetch_add(1, std::memory_order_relaxed);
+    bytes_.fetch_add(bytes - header, std::memory_order_relaxed);
+    return settle(mapping, bytes);
+}
+
+void huge_tier::deallocate(span& s) noexcept {
+    map_->clear(s.base, {1});
+    count_.fetch_sub(1, std::memory_order_relaxed);
+    bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);
+    returned_.fetch_add(s.object_size, std::memory_order_relaxed);
+    os::release(s.mapping, s.mapping_bytes);
+}
+
+span* huge_tier::resize(span& s, size_t size) noexcept {
+    const size_t header = os::page_size();
+    if (size > max_request - header - base_alignment)
+        return nullptr;
+    const size_t old_bytes = s.mapping_bytes;
+    const size_t new_bytes = header + align_up(size, header);
+    if (new_bytes == old_bytes)
+        return &s;
+    const uintptr_t old_mapping = s.mapping;
+    const uintptr_t old_base = s.base;
+    uintptr_t mapping = old_mapping;
+    if (!os::resize_in_place(old_mapping, old_bytes, new_bytes)) {
+        mapping = os::reserve_behind(header, new_bytes, base_alignment);
+        if (mapping == 0)
+            return nullptr;
+        if (!map_->cover(page_source{}, mapping, new_bytes)) {
+            os::release(mapping, new_bytes);
+            return nullptr;
+        }
+        // Forget the old place before its pages leave it: the next mmap of another thread may land there.
+        map_->clear(old_base, {1});
+        if (!os::move(old_mapping, old_bytes, mapping, new_bytes)) {
+            map_->set(old_base, {1}, &s, 0, {0});
+            return nullptr;
+        }
+    }
+    bytes_.fetch_add(new_bytes - old_bytes, std::memory_order_relaxed); // may wrap; the sum is right
+    if (new_bytes < old_bytes)
+        returned_.fetch_add(old_bytes - new_bytes, std::memory_order_relaxed);
+    return settle(mapping, new_bytes);
+}
+
+} // namespace lowtide

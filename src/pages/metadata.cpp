@@ -1,0 +1,66 @@
+#include "pages/metadata.h"
+
+namespace lowtide {
+
+// What was being changed when the holder died in a fork can't be trusted: start again with a new chunk. The records
+// on the free lists are lost to the child, a few KiB.
+bool metadata::lock() noexcept {
+    switch (mutex_.lock()) {
+    case os::acquired::yes:
+        return true;
+    case os::acquired::mine:
+        return false;
+    case os::acquired::orphaned:
+        for (free_record*& head : free_)
+            head = nullptr;
+        next_ = end_ = 0;
+        return true;
+    }
+    return false;
+}
+
+void* metadata::carve(size_t bytes, size_t alignment) noexcept {
+    uintptr_t at = align_up(next_, alignment);
+    if (at + bytes > end_ || next_ == 0) {
+        const uintptr_t chunk = source_->map(chunk_bytes, os::page_size());
+        if (chunk == 0)
+            return nullptr;
+        mapped_.fetch_add(chunk_bytes, std::memory_order_relaxed);
+        next_ = chunk;
+        end_ = chunk + chunk_bytes;
+        at = align_up(next_, alignment);
+    }
+    next_ = at + bytes;
+    return reinterpret_cast<void*>(at);
+}
+
+void* metadata::allocate(size_t bytes) noexcept {
+    bytes = align_up(bytes, grain);
+    if (!lock())
+        return nullptr;
+    void* record = nullptr;
+    free_record** head = bytes <= max_kept ? &free_[bytes / grain] : nullptr;
+    const bool reused = head != nullptr && *head != nullptr;
+    if (reused) {
+        record = *head;
+        *head = (*head)->next;
+    } else {
+        record = carve(bytes, bytes == max_kept ? max_kept : grain);
+    }
+    mutex_.unlock();
+    if (reused)
+        __builtin_memset(record, 0, bytes);
+    return record;
+}
+
+void metadata::deallocate(void* record, size_t bytes) noexcept {
+    bytes = align_up(bytes, grain);
+    if (record == nullptr || bytes > max_kept || !lock())
+        return; // lost, but only when a signal handler interrupted this very function
+    auto* freed = static_cast<free_record*>(record);
+    freed->next = free_[bytes / grain];
+    free_[bytes / grain] = freed;
+    mutex_.unlock();
+}
+
+} // namespace lowtide

@@ -1,0 +1,47 @@
+// Memory for the allocator's own records: spans with their bitmaps, blocks, magazines. Records are never given back
+// to the system, only reused; together they are well under 1 % of the memory they describe.
+#pragma once
+
+#include "base/units.h"
+#include "os/mutex.h"
+#include "pages/page_source.h"
+
+#include <cstddef>
+
+namespace lowtide {
+
+// Zeroed memory is a valid, empty allocator once `source` is set. Its lock is a leaf: nothing is called under it but
+// the source.
+class metadata {
+public:
+    explicit constexpr metadata(const page_source* source) : source_(source) {}
+
+    // Zeroed, aligned to 64; records of 2 KiB are aligned to 2 KiB. At most 64 KiB. Null when there is no memory, or
+    // when a signal handler has interrupted this very function.
+    [[nodiscard]] void* allocate(size_t bytes) noexcept;
+    void deallocate(void* record, size_t bytes) noexcept;
+
+    // Bytes taken from the system so far.
+    [[nodiscard]] size_t mapped_bytes() const noexcept { return mapped_.load(std::memory_order_relaxed); }
+
+private:
+    static constexpr size_t grain = 64;
+    static constexpr size_t max_kept = 2 * kibibyte;
+    static constexpr size_t chunk_bytes = 128 * kibibyte;
+
+    struct free_record {
+        free_record* next;
+    };
+
+    bool lock() noexcept;
+    void* carve(size_t bytes, size_t alignment) noexcept;
+
+    const page_source* source_;
+    os::mutex mutex_;
+    free_record* free_[max_kept / grain + 1]{};
+    uintptr_t next_ = 0; // the rest of the current chunk
+    uintptr_t end_ = 0;
+    std::atomic<size_t> mapped_{0};
+};
+
+} // namespace lowtide

@@ -1,0 +1,87 @@
+// From any address to the span it lies in, in two steps: a root with an entry for each 4 GiB, a leaf with an entry
+// for each 64 KiB slice. Addresses that aren't ours find null, whatever their bits.
+//
+// There are two of everything. The slow half has the span. The fast half has the one number that free() needs, in a
+// form that its eighteen instructions can add up (front/fast_path_x86_64.S): a root entry is the distance from
+// `empty_leaf` to the leaf in units of 4 bytes, so that a zeroed root is valid and leads every address to the empty
+// leaf; a leaf entry is the offset of the size class among the magazines, 0 for "not in magazines".
+//
+// Writers hold the memory they write about, and readers got the pointer from the writer; there is no lock.
+#pragma once
+
+#include "base/units.h"
+#include "pages/page_source.h"
+#include "pages/span.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace lowtide {
+
+inline constexpr unsigned leaf_shift = 32;
+inline constexpr size_t root_entries = size_t{1} << 16; // 48 bits of address
+inline constexpr size_t leaf_entries = size_t{1} << (leaf_shift - slice_shift);
+
+struct block;
+
+struct page_map_leaf {
+    std::atomic<uint32_t> fast[leaf_entries];
+    std::atomic<span*> spans[leaf_entries];
+    std::atomic<block*> blocks[leaf_entries / slices_per_block];
+};
+
+// The fast entry for objects that magazines of class `c` hold: the offset of that class's word in a row of magazines.
+constexpr uint32_t fast_entry_of(size_class c) { return static_cast<uint32_t>(index_of(c) * sizeof(uint64_t)); }
+
+// Zeroed memory is a valid, empty map.
+class page_map {
+public:
+    // The span registered for the slice that `address` lies in, or null.
+    [[nodiscard]] span* find(uintptr_t address) const noexcept {
+        if (address >> (leaf_shift + 16) != 0) [[unlikely]]
+            return nullptr;
+        const page_map_leaf* leaf = leaves_[address >> leaf_shift].load(std::memory_order_relaxed);
+        if (leaf == nullptr) [[unlikely]]
+            return nullptr;
+        return leaf->spans[slice_in_leaf(address)].load(std::memory_order_relaxed);
+    }
+
+    // The block that `address` lies in; the address is in a block of ours.
+    [[nodiscard]] block* block_of(uintptr_t address) const noexcept {
+        return leaves_[address >> leaf_shift].load(std::memory_order_relaxed)->blocks[block_in_leaf(address)].load(
+            std::memory_order_relaxed);
+    }
+    [[nodiscard]] bool in_block(uintptr_t address) const noexcept {
+        return address >> (leaf_shift + 16) == 0 &&
+               leaves_[address >> leaf_shift].load(std::memory_order_relaxed) != nullptr && block_of(address) != nullptr;
+    }
+    void set_block(uintptr_t base, block* b) noexcept {
+        leaves_[base >> leaf_shift].load(std::memory_order_relaxed)->blocks[block_in_leaf(base)].store(
+            b, std::memory_order_relaxed);
+    }
+
+    // Makes sure that leaves for [base, base+bytes) exist. False when there is no memory for them.
+    [[nodiscard]] bool cover(const page_source& source, uintptr_t base, size_t bytes) noexcept;
+
+    // Registers `s` for `length` slices from `base`. The fast entry goes to the first `fast_slices` of them. The
+    // leaves exist (cover).
+    void set(uintptr_t base, slice_count length, span* s, uint32_t fast, slice_count fast_slices) noexcept;
+    void clear(uintptr_t base, slice_count length) noexcept { set(base, length, nullptr, 0, length); }
+
+    // Offsets for the assembly.
+    static constexpr size_t offset_of_root() { return 0; }
+    static constexpr size_t offset_of_empty_leaf() { return root_entries * sizeof(int64_t); }
+
+private:
+    static size_t slice_in_leaf(uintptr_t address) { return (address >> slice_shift) & (leaf_entries - 1); }
+
+    static size_t block_in_leaf(uintptr_t address) {
+        return (address >> block_shift) & (leaf_entries / slices_per_block - 1);
+    }
+
+    std::atomic<int64_t> fast_root_[root_entries];
+    std::atomic<uint32_t> empty_leaf_[leaf_entries]; // never written
+    std::atomic<page_map_leaf*> leaves_[root_entries];
+};
+
+} // namespace lowtide

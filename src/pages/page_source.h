@@ -1,0 +1,24 @@
+// Where the page tier gets its memory and its time from. The system in a process; fake pages, injected failures and
+// an injected clock in a unit test. See os/vm.h for what each function promises.
+#pragma once
+
+#include "os/machine.h"
+#include "os/vm.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lowtide {
+
+struct page_source {
+    uintptr_t (*reserve)(size_t bytes, size_t alignment) noexcept = os::reserve;
+    bool (*claim)(uintptr_t base, size_t bytes) noexcept = os::claim;
+    bool (*commit)(uintptr_t base, size_t bytes) noexcept = os::commit;
+    void (*decommit)(uintptr_t base, size_t bytes) noexcept = os::decommit;
+    bool (*purge)(uintptr_t base, size_t bytes) noexcept = os::purge;
+    void (*release)(uintptr_t base, size_t bytes) noexcept = os::release;
+    uintptr_t (*map)(size_t bytes, size_t alignment) noexcept = os::map;
+    uint64_t (*now_ms)() noexcept = os::now_ms;
+};
+
+} // namespace lowtide

@@ -1,0 +1,321 @@
+#include "pages/page_tier.h"
+
+namespace lowtide {
+
+// ---- lock and repair
+
+bool page_tier::lock() noexcept {
+    switch (mutex_.lock()) {
+    case os::acquired::yes:
+        return true;
+    case os::acquired::mine:
+        return false;
+    case os::acquired::orphaned:
+        rebuild();
+        return true;
+    }
+    return false;
+}
+
+// A thread that died in a fork may have left lists half linked. The masks are written one at a time and are right,
+// but for what that thread was about to take or give: a leak of one run.
+void page_tier::rebuild() noexcept {
+    for (list<block, by_room>& room : rooms_)
+        room.forget();
+    dirty_blocks_.forget();
+    committed_ = used_slices_ = dirty_slices_ = 0;
+    for (unsigned r = 0; r < region_count_; ++r) {
+        for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
+            block& b = regions_[r]->blocks[i];
+            b.room_place().forget();
+            b.age_place().forget();
+            if (b.state != block_state::committed)
+                continue;
+            committed_ += block_size;
+            b.free |= b.purging;
+            b.dirty = (b.dirty | b.purging) & b.free;
+            b.purging = 0;
+            used_slices_ += slices_per_block - static_cast<unsigned>(__builtin_popcount(b.free));
+            dirty_slices_ += static_cast<unsigned>(__builtin_popcount(b.dirty));
+            file(b);
+            if (b.dirty != 0)
+                dirty_blocks_.push_back(b);
+        }
+    }
+}
+
+// ---- the lists of blocks by room
+
+void page_tier::file(block& b) noexcept {
+    b.bucket = static_cast<uint8_t>(longest_run(b.free));
+    if (b.bucket == 0)
+        return;
+    // Resident memory first: a block that would have to be faulted in waits at the end.
+    if (b.dirty != 0)
+        rooms_[b.bucket].push_front(b);
+    else
+        rooms_[b.bucket].push_back(b);
+}
+
+void page_tier::unfile(block& b) noexcept {
+    if (b.room_place().linked())
+        b.room_place().unlink();
+}
+
+// Takes free slices out of a block; true when all of them are known to be zero.
+bool page_tier::take(block& b, uint32_t slices) noexcept {
+    const uint32_t dirty = b.dirty & slices;
+    unfile(b);
+    b.free &= ~slices;
+    b.dirty &= ~slices;
+    file(b);
+    if (dirty != 0 && b.dirty == 0)
+        b.age_place().unlink();
+    dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(dirty));
+    used_slices_ += static_cast<unsigned>(__builtin_popcount(slices));
+    return dirty == 0;
+}
+
+void page_tier::give(block& b, uint32_t slices, bool clean) noexcept {
+    unfile(b);
+    b.free |= slices;
+    used_slices_ -= static_cast<unsigned>(__builtin_popcount(slices));
+    if (!clean) {
+        b.dirty |= slices;
+        dirty_slices_ += static_cast<unsigned>(__builtin_popcount(slices));
+        b.last_freed_ms = source_->now_ms();
+        if (b.age_place().linked())
+            b.age_place().unlink();
+        dirty_blocks_.push_back(b);
+    }
+    if (b.empty())
+        note_usable(b);
+    file(b);
+}
+
+void page_tier::note_usable(const block& b) noexcept {
+    region& of = *regions_[b.region];
+    const auto index = static_cast<uint32_t>((b.base - of.base) / block_size);
+    if (index < of.first_usable)
+        of.first_usable = index;
+}
+
+void page_tier::remember_peak() noexcept {
+    if (used_slices_ > peak_now_)
+        peak_now_ = used_slices_;
+}
+
+// ---- taking runs
+
+page_run page_tier::allocate(slice_count length, size_t alignment) noexcept {
+    if (length.n == 0 || !lock())
+        return {};
+    const page_run run = length.n <= slices_per_block
+                             ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)))
+                             : allocate_blocks(length);
+    remember_peak();
+    mutex_.unlock();
+    return run;
+}
+
+constexpr uint32_t starts_aligned_to(unsigned slices) {
+    uint32_t starts = 0;
+    for (unsigned i = 0; i < slices_per_block; i += slices)
+        starts |= uint32_t{1} << i;
+    return starts;
+}
+
+// The bucket of the shortest sufficient run holds the blocks that are hardest to use for anything else; within it
+// the fullest of the first few, so that emptier blocks get to drain.
+block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices) noexcept {
+    constexpr int looked_at = 8;
+    for (unsigned bucket = slices; bucket < bucket_count; ++bucket) {
+        block* best = nullptr;
+        int best_free = slices_per_block + 1;
+        int looked = 0;
+        for (block* b = rooms_[bucket].front(); b != nullptr && looked < looked_at; b = rooms_[bucket].after(*b), ++looked) {
+            const int free = __builtin_popcount(b->free);
+            if (free < best_free && (run_starts(b->free, slices) & starts_aligned_to(alignment_slices)) != 0) {
+                best = b;
+                best_free = free;
+            }
+        }
+        if (best != nullptr)
+            return best;
+    }
+    return nullptr;
+}
+
+page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) noexcept {
+    block* b = fullest_with(slices, alignment_slices);
+    if (b == nullptr)
+        b = ready_blocks(1);
+    if (b == nullptr)
+        return {};
+    const uint32_t aligned = starts_aligned_to(alignment_slices);
+    const uint32_t resident = run_starts(b->dirty, slices) & aligned;
+    const uint32_t starts = resident != 0 ? resident : run_starts(b->free, slices) & aligned;
+    const unsigned first = static_cast<unsigned>(__builtin_ctz(starts));
+    const bool zeroed = take(*b, run_mask(first, slices));
+    return {b->base + slice_count{first}.bytes(), zeroed};
+}
+
+// More than a block: whole blocks in a row, the last one used in part.
+page_run page_tier::allocate_blocks(slice_count length) noexcept {
+    const auto wanted = static_cast<uint32_t>(divide_up(length.n, slices_per_block));
+    block* first = ready_blocks(wanted);
+    if (first == nullptr)
+        return {};
+    bool zeroed = true;
+    uint32_t left = length.n;
+    for (uint32_t i = 0; i < wanted; ++i) {
+        const uint32_t here = left < slices_per_block ? left : slices_per_block;
+        zeroed &= take(first[i], run_mask(0, here));
+        left -= here;
+    }
+    return {first->base, zeroed};
+}
+
+// `wanted` empty blocks in a row, committed; the first of them. Null when there is no memory.
+block* page_tier::ready_blocks(uint32_t wanted) noexcept {
+    if (block* first = find_blocks(wanted, true))
+        return first;
+    for (;;) {
+        block* first = find_blocks(wanted, false);
+        if (first == nullptr && add_region(wanted * block_size))
+            first = find_blocks(wanted, false);
+        if (first == nullptr)
+            return nullptr;
+        uint32_t ready = 0;
+        while (ready < wanted && make_ready(first[ready]))
+            ++ready;
+        if (ready == wanted)
+            return first;
+        if (first[ready].state != block_state::lost)
+            return nullptr; // no memory; what was made ready so far is simply free now
+    }
+}
+
+// Lowest address first; blocks that need no system call when `committed_only`.
+block* page_tier::find_blocks(uint32_t wanted, bool committed_only) noexcept {
+    for (unsigned r = 0; r < region_count_; ++r) {
+        region& in = *regions_[r];
+        uint32_t have = 0;
+        bool usable_before = false;
+        for (uint32_t i = in.first_usable; i < in.block_count; ++i) {
+            const block& b = in.blocks[i];
+            const bool committed = b.state == block_state::committed;
+            const bool usable = committed ? b.empty() : b.state != block_state::lost;
+            if (usable && !usable_before)
+                in.first_usable = i;
+            usable_before |= usable;
+            have = usable && (committed || !committed_only) ? have + 1 : 0;
+            if (have == wanted)
+                return &in.blocks[i + 1 - wanted];
+        }
+        if (!usable_before)
+            in.first_usable = in.block_count;
+    }
+    return nullptr;
+}
+
+bool page_tier::make_ready(block& b) noexcept {
+    if (b.state == block_state::committed)
+        return true;
+    const bool ready = b.state == block_state::reserved ? source_->commit(b.base, block_size)
+                                                        : source_->claim(b.base, block_size);
+    if (!ready) {
+        if (b.state == block_state::released)
+            b.state = block_state::lost; // taken, or beyond a limit: a new reservation will do instead
+        return false;
+    }
+    b.state = block_state::committed;
+    b.free = ~uint32_t{0};
+    b.dirty = 0;
+    committed_ += block_size;
+    file(b);
+    return true;
+}
+
+bool page_tier::add_region(size_t min_bytes) noexcept {
+    if (region_count_ == max_regions)
+        return false;
+    size_t bytes = reserved_ < first_region ? first_region : reserved_;
+    bytes = bytes > largest_region ? largest_region : align_down(bytes, block_size);
+    bytes = bytes < min_bytes ? min_bytes : bytes;
+    uintptr_t base = 0;
+    // Under RLIMIT_AS there may be room for less.
+    while ((base = source_->reserve(bytes, block_size)) == 0 && bytes > min_bytes)
+        bytes = align_up(bytes / 2 < min_bytes ? min_bytes : bytes / 2, block_size);
+    if (base == 0)
+        return false;
+    const auto count = static_cast<uint32_t>(bytes / block_size);
+    const size_t record_bytes = align_up(sizeof(region) + count * sizeof(block), os::page_size());
+    const uintptr_t record = map_->cover(*source_, base, bytes) ? source_->map(record_bytes, os::page_size()) : 0;
+    if (record == 0) {
+        source_->release(base, bytes);
+        return false;
+    }
+    auto* fresh = reinterpret_cast<region*>(record);
+    fresh->base = base;
+    fresh->block_count = count;
+    for (uint32_t i = 0; i < count; ++i) {
+        fresh->blocks[i].base = base + i * block_size;
+        fresh->blocks[i].region = static_cast<uint16_t>(region_count_);
+        map_->set_block(fresh->blocks[i].base, &fresh->blocks[i]);
+    }
+    regions_[region_count_++] = fresh;
+    reserved_ += bytes;
+    return true;
+}
+
+// ---- giving runs back
+
+bool page_tier::deallocate(uintptr_t base, slice_count length, bool clean) noexcept {
+    if (!lock())
+        return false;
+    for (uint32_t left = length.n; left != 0;) {
+        const auto first = static_cast<unsigned>((base & (block_size - 1)) >> slice_shift);
+        const uint32_t here = left < slices_per_block - first ? left : slices_per_block - first;
+        give(*map_->block_of(base), run_mask(first, here), clean);
+        base += slice_count{here}.bytes();
+        left -= here;
+    }
+    enforce_cap();
+    mutex_.unlock();
+    return true;
+}
+
+bool page_tier::extend(uintptr_t base, slice_count length, slice_count more) noexcept {
+    uintptr_t at = base + length.bytes();
+    const uintptr_t end = at + more.bytes();
+    // Within one block: beyond it lies another block's record, and a run that long gains nothing by staying.
+    if (more.n == 0 || align_down(at, block_size) != align_down(end - 1, block_size) || (at & (block_size - 1)) == 0)
+        return false;
+    if (!lock())
+        return false;
+    block& b = *map_->block_of(at);
+    const uint32_t slices = run_mask(static_cast<unsigned>((at & (block_size - 1)) >> slice_shift), more.n);
+    const bool free = (b.free & slices) == slices;
+    if (free)
+        take(b, slices);
+    remember_peak();
+    mutex_.unlock();
+    return free;
+}
+
+page_counts page_tier::counts() noexcept {
+    page_counts c;
+    if (!lock())
+        return c;
+    c.reserved_bytes = reserved_;
+    c.committed_bytes = committed_;
+    c.used_bytes = used_slices_ * slice_size;
+    c.dirty_bytes = dirty_slices_ * slice_size;
+    c.purged_bytes = purged_bytes_;
+    c.purge_calls = purge_calls_;
+    mutex_.unlock();
+    return c;
+}
+
+} // namespace lowtide

@@ -1,0 +1,139 @@
+// The page tier: runs of slices out of 2 MiB blocks out of reservations, and their return to the system (reclaim.cpp).
+// There is no top: any free run can be reused, and returned, whatever its neighbours do.
+//
+// One lock guards it all; it is held for a few hundred instructions, or one mprotect when a new block is needed, and
+// never while memory is purged. Lock order: shard class, then this, then metadata.
+#pragma once
+
+#include "base/options.h"
+#include "os/mutex.h"
+#include "pages/block.h"
+#include "pages/metadata.h"
+#include "pages/page_map.h"
+#include "pages/page_source.h"
+
+namespace lowtide {
+
+struct page_run {
+    uintptr_t base = 0; // 0: none
+    bool zeroed = false;
+};
+
+struct page_counts {
+    size_t reserved_bytes = 0;  // address space
+    size_t committed_bytes = 0; // of it, readable and writable
+    size_t used_bytes = 0;      // held by slabs and runs
+    size_t dirty_bytes = 0;     // free, but may be in memory
+    size_t purged_bytes = 0;    // given back so far, in all
+    size_t purge_calls = 0;
+};
+
+class page_tier {
+public:
+    constexpr page_tier(const page_source* source, page_map* map, const options* settings)
+        : source_(source), map_(map), settings_(settings) {}
+
+    // `length` slices (any number up to a few GiB), aligned to `alignment` (a power of two up to block_size). The
+    // page map has leaves for it. Base 0 when there is no memory or a signal handler interrupted this tier.
+    [[nodiscard]] page_run allocate(slice_count length, size_t alignment = slice_size) noexcept;
+
+    // `clean` says that the memory has been purged already. False, and nothing has happened, when a signal handler
+    // interrupted this tier.
+    [[nodiscard]] bool deallocate(uintptr_t base, slice_count length, bool clean = false) noexcept;
+
+    // Takes the `more` slices behind [base, base+length) if all are free.
+    [[nodiscard]] bool extend(uintptr_t base, slice_count length, slice_count more) noexcept;
+
+    // Purges what has been free for longer than the decay time; cheap when there is nothing to do.
+    void tick() noexcept;
+
+    // Purges all free memory; the bytes that went back.
+    size_t purge_all() noexcept;
+
+    // Gives the address space of free blocks back, so that a large mapping or another limit's user can have it. The
+    // bytes.
+    size_t surrender() noexcept;
+
+    [[nodiscard]] page_counts counts() noexcept;
+
+    // Calls visit(span&) for every span that lies in blocks, under the lock. For statistics and repairs.
+    template <typename Visit>
+    void for_each_span(Visit visit) noexcept;
+
+private:
+    static constexpr unsigned bucket_count = slices_per_block + 1;
+    static constexpr unsigned max_regions = 1024;
+    // Reservations double the address space, so that there are few: 16 MiB keeps a small program small.
+    static constexpr size_t first_region = 16 * mebibyte;
+    static constexpr size_t largest_region = 16 * 1024 * mebibyte;
+
+    bool lock() noexcept;
+    void rebuild() noexcept;
+
+    page_run allocate_small(unsigned slices, unsigned alignment_slices) noexcept;
+    page_run allocate_blocks(slice_count length) noexcept;
+    block* fullest_with(unsigned slices, unsigned alignment_slices) noexcept;
+    block* ready_blocks(uint32_t wanted) noexcept;
+    block* find_blocks(uint32_t wanted, bool committed_only) noexcept;
+    bool make_ready(block& b) noexcept;
+    bool add_region(size_t min_bytes) noexcept;
+    bool take(block& b, uint32_t slices) noexcept;
+    void give(block& b, uint32_t slices, bool clean) noexcept;
+    void file(block& b) noexcept;
+    void unfile(block& b) noexcept;
+    void note_usable(const block& b) noexcept;
+    void remember_peak() noexcept;
+
+    // reclaim.cpp
+    [[nodiscard]] size_t allowed_dirty() const noexcept;
+    void enforce_cap() noexcept;
+    void age_peaks(uint64_t now) noexcept;
+    size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
+    size_t purge_block(block& b) noexcept;
+
+    const page_source* source_;
+    page_map* map_;
+    const options* settings_;
+    os::mutex mutex_;
+    list<block, by_room> rooms_[bucket_count]{};
+    list<block, by_age> dirty_blocks_{}; // oldest free first
+    region* regions_[max_regions]{};
+    unsigned region_count_ = 0;
+    size_t reserved_ = 0;
+    size_t committed_ = 0;
+    size_t used_slices_ = 0;
+    size_t dirty_slices_ = 0;
+    size_t purged_bytes_ = 0;
+    size_t purge_calls_ = 0;
+    // The demand window, in two halves: the most slices used in this half and in the one before.
+    size_t peak_now_ = 0;
+    size_t peak_before_ = 0;
+    uint64_t half_began_ms_ = 0;
+    std::atomic<uint64_t> next_tick_ms_{0};
+    uint64_t purge_refused_until_ms_ = 0;
+};
+
+template <typename Visit>
+void page_tier::for_each_span(Visit visit) noexcept {
+    if (!lock())
+        return;
+    for (unsigned r = 0; r < region_count_; ++r) {
+        const span* last = nullptr;
+        for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
+            const block& b = regions_[r]->blocks[i];
+            if (b.state != block_state::committed)
+                continue;
+            for (uint32_t slice = 0; slice < slices_per_block; ++slice) {
+                if ((b.free >> slice & 1) != 0)
+                    continue;
+                span* s = map_->find(b.base + slice_count{slice}.bytes());
+                if (s != nullptr && s != last)
+                    visit(*s);
+                last = s;
+            }
+        }
+    }
+    mutex_.unlock();
+}
+
+} // namespace lowtide

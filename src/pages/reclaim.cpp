@@ -1,0 +1,165 @@
+// The tide, first part: how free memory goes back to the system.
+//  - A cap on dirty memory, enforced when memory is freed: max(dirty_cap, used/dirty_share), or as much more as the
+//    program needed within the last demand window: what is about to be reused isn't purged (a refault costs 3 us a
+//    page, a purge 0.35-0.5).
+//  - Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread of a
+//    later stage will call tick() as well, and then this holds without a call from the program.
+//  - purge_all() and surrender() on request: malloc_trim, and when memory has run out.
+// Purging is done without the lock: the slices are nobody's in the meantime.
+#include "pages/page_tier.h"
+
+namespace lowtide {
+
+namespace {
+
+constexpr uint64_t tick_every_ms = 100;
+// After the kernel has refused MADV_DONTNEED (locked memory, a seccomp filter), how long not to ask again.
+constexpr uint64_t refusal_ms = 1000;
+
+} // namespace
+
+void page_tier::age_peaks(uint64_t now) noexcept {
+    const uint64_t half = settings_->window_ms / 2;
+    if (now - half_began_ms_ < half)
+        return;
+    peak_before_ = now - half_began_ms_ < 2 * half ? peak_now_ : used_slices_;
+    peak_now_ = used_slices_;
+    half_began_ms_ = now;
+}
+
+size_t page_tier::allowed_dirty() const noexcept {
+    const size_t share = used_slices_ / settings_->dirty_share;
+    const size_t floor = settings_->dirty_cap / slice_size;
+    const size_t cap = share > floor ? share : floor;
+    const size_t peak = peak_now_ > peak_before_ ? peak_now_ : peak_before_;
+    const size_t demand = peak > used_slices_ ? peak - used_slices_ : 0;
+    return cap > demand ? cap : demand;
+}
+
+// Called with the lock, which it may drop and take again.
+void page_tier::enforce_cap() noexcept {
+    if (dirty_slices_ * slice_size <= settings_->dirty_cap && settings_->decay_ms != 0)
+        return;
+    age_peaks(source_->now_ms());
+    const size_t allowed = settings_->decay_ms == 0 ? 0 : allowed_dirty();
+    if (dirty_slices_ > allowed && settings_->decay_ms >= 0)
+        purge_oldest(allowed - allowed / 8, UINT64_MAX); // an eighth less, so that not every free comes here
+}
+
+void page_tier::tick() noexcept {
+    const uint64_t now = source_->now_ms();
+    uint64_t due = next_tick_ms_.load(std::memory_order_relaxed);
+    if (now < due || !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
+        return;
+    if (settings_->decay_ms < 0 || !lock())
+        return;
+    age_peaks(now);
+    const auto decay = static_cast<uint64_t>(settings_->decay_ms);
+    if (now > decay)
+        purge_oldest(0, now - decay);
+    mutex_.unlock();
+}
+
+size_t page_tier::purge_all() noexcept {
+    if (!lock())
+        return 0;
+    purge_refused_until_ms_ = 0;
+    const size_t before = purged_bytes_;
+    purge_oldest(0, UINT64_MAX);
+    const size_t after = purged_bytes_;
+    mutex_.unlock();
+    return after - before;
+}
+
+// Purges the blocks that have been left alone the longest until at most `keep` slices are dirty; only blocks whose
+// last free was before `freed_before`. With the lock, which is dropped in between.
+size_t page_tier::purge_oldest(size_t keep, uint64_t freed_before) noexcept {
+    if (purge_refused_until_ms_ != 0 && source_->now_ms() < purge_refused_until_ms_)
+        return 0;
+    size_t bytes = 0;
+    while (dirty_slices_ > keep) {
+        block* oldest = dirty_blocks_.front();
+        if (oldest == nullptr || oldest->last_freed_ms >= freed_before)
+            break;
+        const size_t purged = purge_block(*oldest);
+        if (purged == 0)
+            break;
+        bytes += purged;
+    }
+    return bytes;
+}
+
+// With the lock, which is dropped while the system works.
+size_t page_tier::purge_block(block& b) noexcept {
+    const uint32_t slices = b.dirty;
+    unfile(b);
+    b.age_place().unlink();
+    b.free &= ~slices;
+    b.dirty = 0;
+    b.purging |= slices;
+    file(b);
+    dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(slices));
+    mutex_.unlock();
+
+    uint32_t refused = 0;
+    size_t calls = 0;
+    for (uint32_t left = slices; left != 0; ++calls) {
+        const auto first = static_cast<unsigned>(__builtin_ctz(left));
+        const auto length = static_cast<unsigned>(__builtin_ctzll(~(uint64_t{left} >> first)));
+        const uint32_t run = run_mask(first, length);
+        if (!source_->purge(b.base + slice_count{first}.bytes(), slice_count{length}.bytes()))
+            refused |= run;
+        left &= ~run;
+    }
+
+    // Nobody can hold this lock across the call above but another thread, so it is never `mine` here; a signal
+    // handler that interrupts the calls finds it free.
+    while (!lock()) {
+    }
+    unfile(b);
+    b.purging &= ~slices;
+    b.free |= slices;
+    b.dirty |= refused;
+    if (b.empty())
+        note_usable(b);
+    file(b);
+    if (refused != 0) {
+        dirty_slices_ += static_cast<unsigned>(__builtin_popcount(refused));
+        if (!b.age_place().linked())
+            dirty_blocks_.push_back(b);
+        purge_refused_until_ms_ = source_->now_ms() + refusal_ms;
+    }
+    const size_t purged = slice_count{static_cast<uint32_t>(__builtin_popcount(slices & ~refused))}.bytes();
+    purged_bytes_ += purged;
+    purge_calls_ += calls;
+    return refused != 0 ? 0 : purged;
+}
+
+size_t page_tier::surrender() noexcept {
+    if (!lock())
+        return 0;
+    size_t bytes = 0;
+    for (unsigned r = 0; r < region_count_; ++r) {
+        for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
+            block& b = regions_[r]->blocks[i];
+            const bool reserved = b.state == block_state::reserved;
+            if (!reserved && !(b.state == block_state::committed && b.empty()))
+                continue;
+            if (!reserved) {
+                unfile(b);
+                if (b.dirty != 0)
+                    b.age_place().unlink();
+                dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(b.dirty));
+                b.free = b.dirty = 0;
+                committed_ -= block_size;
+            }
+            b.state = block_state::released;
+            source_->release(b.base, block_size);
+            bytes += block_size;
+        }
+    }
+    mutex_.unlock();
+    return bytes;
+}
+
+} // namespace lowtide

@@ -1,0 +1,78 @@
+#include "pages/runs.h"
+
+namespace lowtide {
+
+// Runs of a class that magazines hold have its entry in the page map at their first slice.
+void run_tier::describe(span& s, slice_count length) noexcept {
+    s.length = length;
+    s.object_size = length.bytes();
+    const bool in_magazines = s.object_size > max_slab_object && s.object_size <= max_class_object;
+    s.sc = in_magazines ? class_holding(s.object_size) : size_class{};
+    map_->set(s.base, length, &s, fast_entry_of(s.sc), {1});
+}
+
+void run_tier::count(const span& s, int by) noexcept {
+    counts_[index_of(s.sc)].fetch_add(static_cast<size_t>(by), std::memory_order_relaxed);
+    if (s.sc == size_class{})
+        unclassed_.fetch_add(by > 0 ? s.object_size : -s.object_size, std::memory_order_relaxed);
+}
+
+run_result run_tier::allocate(size_t size, size_t alignment) noexcept {
+    auto* s = static_cast<span*>(records_->allocate(sizeof(span)));
+    if (s == nullptr)
+        return {};
+    const slice_count length = slice_count::holding(size);
+    const page_run run = pages_->allocate(length, alignment);
+    if (run.base == 0) {
+        records_->deallocate(s, sizeof(span));
+        return {};
+    }
+    s->base = run.base;
+    s->kind = span_kind::run;
+    s->capacity = 1;
+    describe(*s, length);
+    count(*s, 1);
+    return {s, run.zeroed};
+}
+
+bool run_tier::deallocate(span& s) noexcept {
+    const uintptr_t base = s.base;
+    const slice_count length = s.length;
+    // First out of the map: once the slices are free, another thread may have them.
+    const uint32_t fast = fast_entry_of(s.sc);
+    map_->clear(base, length);
+    if (!pages_->deallocate(base, length)) {
+        map_->set(base, length, &s, fast, {1});
+        return false;
+    }
+    count(s, -1);
+    records_->deallocate(&s, sizeof(span));
+    return true;
+}
+
+bool run_tier::resize(span& s, size_t size) noexcept {
+    const slice_count length = slice_count::holding(size);
+    const slice_count old = s.length;
+    if (length.n == old.n)
+        return true;
+    if (length.n > old.n) {
+        if (!pages_->extend(s.base, old, {length.n - old.n}))
+            return false;
+    } else {
+        const uintptr_t tail = s.base + length.bytes();
+        const slice_count rest{old.n - length.n};
+        map_->clear(tail, rest);
+        // Whoever shrinks a block of this size wants the memory back now, not when it has been idle.
+        const bool purged = source_->purge(tail, rest.bytes());
+        if (!pages_->deallocate(tail, rest, purged)) {
+            map_->set(tail, rest, &s, 0, {0});
+            return false;
+        }
+    }
+    count(s, -1);
+    describe(s, length);
+    count(s, 1);
+    return true;
+}
+
+} // namespace lowtide

@@ -1,0 +1,49 @@
+// Objects that are a run of slices each: above 256 KiB, below the size from which an object has a mapping of its own.
+#pragma once
+
+#include "pages/metadata.h"
+#include "pages/page_tier.h"
+
+#include <atomic>
+
+namespace lowtide {
+
+struct run_result {
+    span* s = nullptr; // null: no memory, or a signal handler interrupted the tiers below
+    bool zeroed = false;
+};
+
+class run_tier {
+public:
+    constexpr run_tier(page_tier* pages, page_map* map, metadata* records, const page_source* source)
+        : pages_(pages), map_(map), records_(records), source_(source) {}
+
+    // At least `size` bytes aligned to `alignment` (at most block_size; not with more than a block).
+    [[nodiscard]] run_result allocate(size_t size, size_t alignment) noexcept;
+
+    // False, and nothing has happened, when a signal handler interrupted the tiers below.
+    [[nodiscard]] bool deallocate(span& s) noexcept;
+
+    // Gives the end back, or takes what is free behind it. False when it stays as it is.
+    [[nodiscard]] bool resize(span& s, size_t size) noexcept;
+
+    // Runs of a class that magazines hold, those in magazines included; of class 0: all others.
+    [[nodiscard]] size_t count(size_class c) const noexcept {
+        return counts_[index_of(c)].load(std::memory_order_relaxed);
+    }
+    // Bytes of the runs of class 0.
+    [[nodiscard]] size_t unclassed_bytes() const noexcept { return unclassed_.load(std::memory_order_relaxed); }
+
+private:
+    void describe(span& s, slice_count length) noexcept;
+    void count(const span& s, int by) noexcept;
+
+    page_tier* pages_;
+    page_map* map_;
+    metadata* records_;
+    const page_source* source_;
+    std::atomic<size_t> counts_[all_classes]{};
+    std::atomic<size_t> unclassed_{0};
+};
+
+} // namespace lowtide

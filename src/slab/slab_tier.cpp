@@ -1,0 +1,287 @@
+#include "slab/slab_tier.h"
+
+namespace lowtide {
+
+namespace {
+
+constexpr size_t record_bytes(uint32_t capacity) {
+    return sizeof(span) + (capacity + 63) / 64 * sizeof(uint64_t);
+}
+
+uint32_t index_in(const span& s, uintptr_t address) {
+    return static_cast<uint32_t>((address - s.base) * s.reciprocal >> 32);
+}
+
+uint32_t count_free(span& s) {
+    uint32_t free = 0;
+    for (uint32_t w = 0; w < s.bitmap_words(); ++w)
+        free += static_cast<uint32_t>(__builtin_popcountll(s.bitmap()[w]));
+    return free;
+}
+
+} // namespace
+
+// ---- lock and repair
+
+bool slab_tier::lock(size_class c) noexcept {
+    switch (shard_of(c).mutex.lock()) {
+    case os::acquired::yes:
+        return true;
+    case os::acquired::mine:
+        return false;
+    case os::acquired::orphaned:
+        rebuild(c);
+        return true;
+    }
+    return false;
+}
+
+// A thread that died in a fork held the lock. The bitmaps are the truth: each bit is written in one go. Objects that
+// the thread had taken and not handed out are lost.
+void slab_tier::rebuild(size_class c) noexcept {
+    class_shard& shard = shard_of(c);
+    shard.current = nullptr;
+    shard.slabs = shard.free_objects = 0;
+    for (list<span>& bin : shard.bins)
+        bin.forget();
+    pages_->for_each_span([&](span& s) {
+        if (s.kind != span_kind::slab || s.sc != c)
+            return;
+        s.forget();
+        s.free_objects = count_free(s);
+        s.first_free_word = 0;
+        s.bin = no_bin;
+        ++shard.slabs;
+        shard.free_objects += s.free_objects;
+        refile(shard, s);
+    });
+}
+
+// ---- slabs
+
+span* slab_tier::create(size_class c) noexcept {
+    const class_geometry& g = geometry_of(c);
+    auto* s = static_cast<span*>(records_->allocate(record_bytes(g.capacity)));
+    if (s == nullptr)
+        return nullptr;
+    const page_run run = pages_->allocate({g.slices});
+    if (run.base == 0) {
+        records_->deallocate(s, record_bytes(g.capacity));
+        return nullptr;
+    }
+    s->base = run.base;
+    s->object_size = g.object_size;
+    s->length = {g.slices};
+    s->kind = span_kind::slab;
+    s->sc = c;
+    s->bin = no_bin;
+    s->capacity = s->free_objects = g.capacity;
+    s->reciprocal = g.reciprocal;
+    for (uint32_t i = 0; i < g.capacity; i += 64)
+        s->bitmap()[i / 64] = g.capacity - i >= 64 ? ~uint64_t{0} : (uint64_t{1} << (g.capacity - i)) - 1;
+    map_->set(s->base, s->length, s, fast_entry_of(c), s->length);
+    return s;
+}
+
+// Puts a slab in the list that its fullness asks for.
+void slab_tier::refile(class_shard& shard, span& s) noexcept {
+    if (&s == shard.current)
+        return;
+    uint8_t bin = no_bin;
+    if (s.free_objects == s.capacity)
+        bin = partial_bins;
+    else if (s.free_objects != 0)
+        bin = static_cast<uint8_t>(s.free_objects * partial_bins / s.capacity);
+    if (bin == s.bin)
+        return;
+    if (s.bin != no_bin)
+        s.unlink();
+    s.bin = bin;
+    if (bin != no_bin)
+        shard.bins[bin].push_back(s);
+}
+
+// The fullest slab that has a free object; out of its list.
+span* slab_tier::choose(class_shard& shard) noexcept {
+    for (list<span>& bin : shard.bins) {
+        span* s = bin.front();
+        if (s == nullptr)
+            continue;
+        s->unlink();
+        s->bin = no_bin;
+        return s;
+    }
+    return nullptr;
+}
+
+// Gives the memory of a slab that is in no list back.
+void slab_tier::retire(span& s) noexcept {
+    const uintptr_t base = s.base;
+    const slice_count length = s.length;
+    map_->clear(base, length);
+    if (!pages_->deallocate(base, length)) // interrupted: a signal handler's free. Rare enough to lose a slab for.
+        return;
+    records_->deallocate(&s, record_bytes(s.capacity));
+}
+
+void slab_tier::retire_all(list<span>& emptied) noexcept {
+    while (span* s = emptied.front()) {
+        s->unlink();
+        retire(*s);
+    }
+}
+
+// ---- objects
+
+unsigned slab_tier::extract(span& s, void** end, unsigned wanted) noexcept {
+    const unsigned count = s.free_objects < wanted ? s.free_objects : wanted;
+    unsigned taken = 0;
+    for (uint32_t w = s.first_free_word; taken < count; ++w) {
+        uint64_t bits = s.bitmap()[w];
+        const uintptr_t word_base = s.base + size_t{w} * 64 * s.object_size;
+        for (; bits != 0 && taken < count; bits &= bits - 1)
+            *--end = reinterpret_cast<void*>(word_base + static_cast<unsigned>(__builtin_ctzll(bits)) * s.object_size),
+            ++taken;
+        s.bitmap()[w] = bits;
+        s.first_free_word = w;
+    }
+    s.free_objects -= taken;
+    return taken;
+}
+
+unsigned slab_tier::take(size_class c, void** end, unsigned wanted) noexcept {
+    class_shard& shard = shard_of(c);
+    unsigned taken = 0;
+    if (!lock(c))
+        return 0;
+    while (taken < wanted) {
+        span* s = shard.current;
+        if (s == nullptr || s->free_objects == 0) {
+            shard.current = choose(shard);
+            if (shard.current != nullptr)
+                continue;
+            shard.mutex.unlock();
+            span* fresh = create(c);
+            if (!lock(c))
+                return taken;
+            if (fresh == nullptr)
+                break;
+            ++shard.slabs;
+            shard.free_objects += fresh->free_objects;
+            if (shard.current == nullptr)
+                shard.current = fresh;
+            else
+                refile(shard, *fresh); // another thread was here in the meantime
+            continue;
+        }
+        const unsigned got = extract(*s, end - taken, wanted - taken);
+        shard.free_objects -= got;
+        taken += got;
+    }
+    shard.mutex.unlock();
+    return taken;
+}
+
+free_error slab_tier::check(const span* s, size_class c, uintptr_t address, uint32_t& index) noexcept {
+    if (s == nullptr)
+        return free_error::foreign;
+    if (s->kind != span_kind::slab || s->sc != c)
+        return free_error::interior;
+    index = index_in(*s, address);
+    if (index >= s->capacity || s->base + index * s->object_size != address)
+        return free_error::interior;
+    const bool free = (const_cast<span*>(s)->bitmap()[index / 64] >> (index % 64) & 1) != 0;
+    return free ? free_error::double_free : free_error::none;
+}
+
+free_error slab_tier::examine(const span& slab, const void* p) noexcept {
+    if (!lock(slab.sc))
+        return free_error::none;
+    uint32_t index = 0;
+    const free_error error = check(&slab, slab.sc, reinterpret_cast<uintptr_t>(p), index);
+    shard_of(slab.sc).mutex.unlock();
+    return error;
+}
+
+give_result slab_tier::give(size_class c, void* const* objects, unsigned count) noexcept {
+    class_shard& shard = shard_of(c);
+    if (!lock(c))
+        return {free_error::none, nullptr, false};
+    give_result result;
+    list<span> emptied;
+    span* last = nullptr; // objects of one slab tend to come together: its lists change once for all of them
+    const auto settle = [&] {
+        if (last == nullptr)
+            return;
+        const bool spare = last->free_objects == last->capacity && shard.free_objects > last->capacity;
+        if (spare && last != shard.current) {
+            if (last->bin != no_bin)
+                last->unlink();
+            --shard.slabs;
+            shard.free_objects -= last->capacity;
+            emptied.push_back(*last);
+        } else {
+            refile(shard, *last);
+        }
+    };
+    for (unsigned i = 0; i < count; ++i) {
+        const auto address = reinterpret_cast<uintptr_t>(objects[i]);
+        span* s = last;
+        if (s == nullptr || address - s->base >= s->length.bytes()) {
+            settle();
+            last = s = map_->find(address);
+        }
+        uint32_t index = 0;
+        result.error = check(s, c, address, index);
+        if (result.error != free_error::none) {
+            result.culprit = objects[i];
+            break;
+        }
+        s->bitmap()[index / 64] |= uint64_t{1} << (index % 64);
+        if (index / 64 < s->first_free_word)
+            s->first_free_word = index / 64;
+        ++s->free_objects;
+        ++shard.free_objects;
+    }
+    if (result.error == free_error::none)
+        settle();
+    shard.mutex.unlock();
+    retire_all(emptied);
+    return result;
+}
+
+void slab_tier::release_empty() noexcept {
+    for (unsigned i = 1; i <= slab_classes; ++i) {
+        const size_class c{static_cast<uint8_t>(i)};
+        class_shard& shard = shard_of(c);
+        if (!lock(c))
+            continue;
+        list<span> emptied;
+        if (shard.current != nullptr && shard.current->free_objects == shard.current->capacity) {
+            span* s = shard.current;
+            shard.current = nullptr;
+            refile(shard, *s);
+        }
+        while (span* s = shard.bins[partial_bins].front()) {
+            s->unlink();
+            --shard.slabs;
+            shard.free_objects -= s->capacity;
+            emptied.push_back(*s);
+        }
+        shard.mutex.unlock();
+        retire_all(emptied);
+    }
+}
+
+class_counts slab_tier::counts(size_class c) noexcept {
+    class_counts n;
+    if (!lock(c))
+        return n;
+    n.slabs = shard_of(c).slabs;
+    n.objects = n.slabs * geometry_of(c).capacity;
+    n.free_objects = shard_of(c).free_objects;
+    shard_of(c).mutex.unlock();
+    return n;
+}
+
+} // namespace lowtide

@@ -1,0 +1,88 @@
+// The slab tier: objects of one size class out of slabs. A slab's record is out of line: a bitmap says which objects
+// are free, and the index of an object comes from a multiplication, which also proves that a pointer is the start of
+// one. Nothing is ever written into memory that this tier calls free, so pages of it can go back.
+//
+// Each size class has its own lock. It refills from one slab at a time, the fullest first, so that sparse ones drain.
+#pragma once
+
+#include "base/list.h"
+#include "os/mutex.h"
+#include "pages/metadata.h"
+#include "pages/page_tier.h"
+#include "pages/span.h"
+
+namespace lowtide {
+
+enum class free_error : uint8_t {
+    none,
+    double_free, // the object is free already
+    interior,    // inside a block of ours, but not its start
+    foreign,     // no block of ours is there
+};
+
+struct give_result {
+    free_error error = free_error::none;
+    void* culprit = nullptr;
+    bool done = true; // false: a signal handler interrupted this class, and nothing happened
+};
+
+// What one size class holds, at one moment.
+struct class_counts {
+    size_t slabs = 0;
+    size_t objects = 0;      // room for
+    size_t free_objects = 0; // of them; those in magazines count as used here
+};
+
+class slab_tier {
+public:
+    constexpr slab_tier(page_tier* pages, page_map* map, metadata* records)
+        : pages_(pages), map_(map), records_(records) {}
+
+    // Takes up to `wanted` objects and stores them at end[-1], end[-2], …, lowest address last, so that a stack
+    // filled so hands out the lowest first. Returns how many; fewer only when memory is short.
+    [[nodiscard]] unsigned take(size_class c, void** end, unsigned wanted) noexcept;
+
+    // Takes objects back. Every one is checked; the first wrong one ends it.
+    [[nodiscard]] give_result give(size_class c, void* const* objects, unsigned count) noexcept;
+
+    // Is `p` the start of an object of this slab, and is it in use? For checks; takes the lock.
+    [[nodiscard]] free_error examine(const span& slab, const void* p) noexcept;
+
+    // Gives slabs that hold nothing back to the page tier.
+    void release_empty() noexcept;
+
+    [[nodiscard]] class_counts counts(size_class c) noexcept;
+
+private:
+    // By how full a slab is: 0 is fullest. The last bin has the wholly free ones.
+    static constexpr unsigned partial_bins = 8;
+    static constexpr unsigned bin_count = partial_bins + 1;
+    static constexpr uint8_t no_bin = 0xff; // wholly used slabs are in no list
+
+    struct alignas(64) class_shard {
+        os::mutex mutex;
+        span* current = nullptr; // refills come from here; in no list
+        list<span> bins[bin_count]{};
+        size_t slabs = 0;
+        size_t free_objects = 0;
+    };
+
+    bool lock(size_class c) noexcept;
+    void rebuild(size_class c) noexcept;
+    span* choose(class_shard& shard) noexcept;
+    span* create(size_class c) noexcept;
+    void refile(class_shard& shard, span& s) noexcept;
+    static unsigned extract(span& s, void** end, unsigned wanted) noexcept;
+    static free_error check(const span* s, size_class c, uintptr_t address, uint32_t& index) noexcept;
+    void retire(span& s) noexcept;
+    void retire_all(list<span>& emptied) noexcept;
+
+    class_shard& shard_of(size_class c) { return shards_[index_of(c)]; }
+
+    page_tier* pages_;
+    page_map* map_;
+    metadata* records_;
+    class_shard shards_[slab_classes + 1]{};
+};
+
+} // namespace lowtide
