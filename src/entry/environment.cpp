@@ -22,7 +22,8 @@ std::string_view value_in(std::string_view entry, std::string_view name) {
 
 } // namespace
 
-void with_variable(std::string_view name, void (*use)(void*, std::string_view) noexcept, void* context) noexcept {
+void with_variable(std::string_view name, void (*use)(void*, std::string_view) noexcept,
+                   void* context) noexcept {
     if (getauxval(AT_SECURE) != 0)
         return;
     if (environ != nullptr) {
@@ -38,8 +39,10 @@ void with_variable(std::string_view name, void (*use)(void*, std::string_view) n
     if (buffer == 0)
         return;
     auto* text = reinterpret_cast<char*>(buffer);
-    const long length = os::read_file("/proc/self/environ", text, most - 1); // the rest stays 0: every entry ends
-    for (const char* entry = text; length > 0 && entry < text + length; entry += std::string_view(entry).size() + 1) {
+    const long length =
+        os::read_file("/proc/self/environ", text, most - 1); // the rest stays 0: every entry ends
+    for (const char* entry = text; length > 0 && entry < text + length;
+         entry += std::string_view(entry).size() + 1) {
         const std::string_view value = value_in(entry, name);
         if (value.data() != nullptr) {
             use(context, value);

@@ -6,7 +6,8 @@
 
 namespace lowtide {
 
-// Calls use(value) if the variable is set. Nothing under AT_SECURE: the environment isn't the program's friend there.
+// Calls use(value) if the variable is set. Nothing under AT_SECURE: the environment isn't the program's
+// friend there.
 void with_variable(std::string_view name, void (*use)(void* context, std::string_view value) noexcept,
                    void* context) noexcept;
 

@@ -11,6 +11,13 @@ void prepare_fast_paths(const cache& words) noexcept;
 
 } // namespace lowtide
 
+// In the static library a program's own operator new and delete win over ours.
+#ifdef LOWTIDE_SHARED
+#define LOWTIDE_REPLACEABLE
+#else
+#define LOWTIDE_REPLACEABLE __attribute__((weak))
+#endif
+
 extern "C" {
 
 // malloc and free under names that no other library can take over.

@@ -11,14 +11,25 @@ void prepare_fast_paths(const cache&) noexcept {}
 
 extern "C" {
 
-void* lowtide_malloc(size_t size) { return lowtide_malloc_slow(size); }
-
-void lowtide_free(void* p) noexcept { lowtide_free_slow(p); }
-
-__attribute__((visibility("default"), malloc)) void* malloc(size_t size) noexcept { return lowtide_malloc_slow(size); }
-__attribute__((visibility("default"))) void free(void* p) noexcept { lowtide_free_slow(p); }
-__attribute__((visibility("default"))) void cfree(void* p) noexcept { lowtide_free_slow(p); }
+void* lowtide_malloc(size_t size) {
+    return lowtide_malloc_slow(size);
 }
 
-__attribute__((visibility("default"))) void* operator new(size_t size) { return lowtide_new_slow(size); }
-__attribute__((visibility("default"))) void operator delete(void* p) noexcept { lowtide_free_slow(p); }
+void lowtide_free(void* p) noexcept {
+    lowtide_free_slow(p);
+}
+
+__attribute__((visibility("default"), malloc)) void* malloc(size_t size) noexcept {
+    return lowtide_malloc_slow(size);
+}
+__attribute__((visibility("default"))) void free(void* p) noexcept {
+    lowtide_free_slow(p);
+}
+__attribute__((visibility("default"))) void cfree(void* p) noexcept {
+    lowtide_free_slow(p);
+}
+}
+
+__attribute__((visibility("default"))) LOWTIDE_REPLACEABLE void operator delete(void* p) noexcept {
+    lowtide_free_slow(p);
+}

@@ -13,8 +13,8 @@ namespace lowtide {
 
 namespace {
 
-// From this size on, a block that realloc has to move goes to a mapping of its own: its next growth moves pages, not
-// bytes. Below, copying costs less than the faults of fresh memory.
+// From this size on, a block that realloc has to move goes to a mapping of its own: its next growth moves
+// pages, not bytes. Below, copying costs less than the faults of fresh memory.
 constexpr size_t growing_threshold = 4 * mebibyte;
 
 void report_from_front(free_error error, const void* object, size_class) noexcept {
@@ -31,9 +31,10 @@ void warn(void*, std::string_view line) noexcept {
 } // namespace
 
 constexpr heap::heap()
-    : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &settings_), runs_(&pages_, map_, &records_, &source_),
-      huge_(map_), slabs_(&pages_, map_, &records_),
-      front_(&lowtide_fast, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_, report_from_front) {}
+    : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &settings_),
+      runs_(&pages_, map_, &records_, &source_), huge_(map_), slabs_(&pages_, map_, &records_),
+      front_(&lowtide_fast, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
+             report_from_front) {}
 
 constinit heap the_heap;
 
@@ -70,6 +71,7 @@ void heap::start_once() noexcept {
 // What can be had at once; null when memory is short or a signal handler has interrupted us.
 void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
     zeroed = false;
+    size = size == 0 ? 1 : size;
     if (alignment <= slice_size && size <= max_slab_object) {
         size_class c = class_holding(size);
         // An object is aligned if its class's size is a multiple of the alignment: slabs begin at slices.
@@ -80,7 +82,8 @@ void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
         }
         return front_.allocate(c);
     }
-    if (alignment > block_size || size >= settings_.huge_bytes || (alignment > slice_size && size > block_size)) {
+    if (alignment > block_size || size >= settings_.huge_bytes ||
+        (alignment > slice_size && size > block_size)) {
         const span* s = huge_.allocate(size, alignment);
         zeroed = true;
         return s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
@@ -109,7 +112,7 @@ void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
         return p;
     // We are in a signal handler that has interrupted this allocator: no lock is needed for this.
     lowtide_thread.interrupted = false;
-    const span* s = huge_.allocate(size == 0 ? 1 : size, alignment);
+    const span* s = huge_.allocate(size, alignment);
     zeroed = true;
     return s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
 }
@@ -142,8 +145,10 @@ void heap::relieve() noexcept {
 
 size_t heap::trim() noexcept {
     start();
+    const size_t before = pages_.counts().purged_bytes;
     front_.drain();
-    return pages_.purge_all();
+    pages_.purge_all();
+    return pages_.counts().purged_bytes - before;
 }
 
 // ---- release
@@ -196,9 +201,16 @@ void heap::release_deferred() noexcept {
 
 // ---- size
 
-size_t heap::usable_size(const void* p, const char* call) noexcept { return span_of(p, call).object_size; }
+size_t heap::usable_size(const void* p, const char* call) noexcept {
+    return span_of(p, call).object_size;
+}
 
-bool heap::owns(const void* p) const noexcept { return map_->find(reinterpret_cast<uintptr_t>(p)) != nullptr; }
+bool heap::owns(const void* p) const noexcept {
+    const auto address = reinterpret_cast<uintptr_t>(p);
+    const span* s = map_->find(address);
+    // The last slice of a huge span may be shared with a mapping that isn't ours.
+    return s != nullptr && (s->kind != span_kind::huge || address - s->base < s->object_size);
+}
 
 void* heap::move(void* p, size_t old_size, size_t size) noexcept {
     bool zeroed = false;
@@ -223,7 +235,7 @@ void* heap::reallocate(void* p, size_t size) noexcept {
     switch (s.kind) {
     case span_kind::slab:
         // Staying costs at most as many bytes as the object has left.
-        if (size <= old_size && size >= old_size / 2)
+        if (size <= old_size && (size >= old_size / 2 || class_holding(size) == s.sc))
             return p;
         break;
     case span_kind::run:

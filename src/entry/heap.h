@@ -1,5 +1,5 @@
-// The heap of the process: the tiers, put together. The functions here are what malloc and its relatives mean, without
-// errno and without the standards' special cases, which are in malloc.cpp.
+// The heap of the process: the tiers, put together. The functions here are what malloc and its relatives
+// mean, without errno and without the standards' special cases, which are in malloc.cpp.
 #pragma once
 
 #include "base/options.h"
@@ -31,7 +31,8 @@ public:
     // `call` is what the program called, for the message when `p` is wrong; then these do not return.
     void release(void* p, const char* call) noexcept;
     [[nodiscard]] size_t usable_size(const void* p, const char* call) noexcept;
-    // `p` is not null, `size` is neither 0 nor above max_request. Null when memory is short: then `p` is as it was.
+    // `p` is not null, `size` is neither 0 nor above max_request. Null when memory is short: then `p` is as
+    // it was.
     [[nodiscard]] void* reallocate(void* p, size_t size) noexcept;
 
     [[nodiscard]] bool owns(const void* p) const noexcept;

@@ -1,9 +1,10 @@
-// The C surface, apart from the fast paths of malloc and free. Semantics: C17 7.22.3, C23 7.24.3 (free_sized), POSIX
-// posix_memalign(3p), glibc's malloc(3), memalign(3), malloc_usable_size(3), mallopt(3), mallinfo(3), malloc_info(3).
+// The C surface, apart from the fast paths of malloc and free. Semantics: C17 7.22.3, C23 7.24.3
+// (free_sized), POSIX posix_memalign(3p), glibc's malloc(3), memalign(3), malloc_usable_size(3), mallopt(3),
+// mallinfo(3), malloc_info(3).
 //
-// Every function may be called by any thread and before main; none but free and malloc's success leave errno alone by
-// contract, and free does whatever it had to do. What is not async-signal-safe by the standard works in a handler all
-// the same (design.md, "signals").
+// Every function may be called by any thread and before main; none but free and malloc's success leave errno
+// alone by contract, and free does whatever it had to do. What is not async-signal-safe by the standard works
+// in a handler all the same (design.md, "signals").
 #include "entry/fast_path.h"
 #include "entry/heap.h"
 #include "lowtide/lowtide.h"
@@ -24,7 +25,9 @@ void* no_memory() noexcept {
     return nullptr;
 }
 
-void* or_no_memory(void* p) noexcept { return p != nullptr ? p : no_memory(); }
+void* or_no_memory(void* p) noexcept {
+    return p != nullptr ? p : no_memory();
+}
 
 // `alignment` is a power of two.
 void* aligned(size_t alignment, size_t size) noexcept {
@@ -41,7 +44,9 @@ account current_account() noexcept {
     return a;
 }
 
-void to_stderr(void*, const char* text, size_t size) noexcept { os::write_all(2, text, size); }
+void to_stderr(void*, const char* text, size_t size) noexcept {
+    os::write_all(2, text, size);
+}
 
 } // namespace
 
@@ -84,8 +89,12 @@ void* reallocarray(void* p, size_t count, size_t size) noexcept {
 }
 
 // C23: the caller's word on the size isn't needed here, and isn't trusted.
-void free_sized(void* p, size_t) noexcept { lowtide_free(p); }
-void free_aligned_sized(void* p, size_t, size_t) noexcept { lowtide_free(p); }
+void free_sized(void* p, size_t) noexcept {
+    lowtide_free(p);
+}
+void free_aligned_sized(void* p, size_t, size_t) noexcept {
+    lowtide_free(p);
+}
 
 void* aligned_alloc(size_t alignment, size_t size) noexcept {
     if (!is_power_of_two(alignment)) {
@@ -112,7 +121,9 @@ void* memalign(size_t alignment, size_t size) noexcept {
     return alignment > max_request / 2 ? no_memory() : aligned(next_power_of_two(alignment), size);
 }
 
-void* valloc(size_t size) noexcept { return aligned(os::page_size(), size); }
+void* valloc(size_t size) noexcept {
+    return aligned(os::page_size(), size);
+}
 
 void* pvalloc(size_t size) noexcept {
     const size_t page = os::page_size();
@@ -123,7 +134,9 @@ size_t malloc_usable_size(void* p) noexcept {
     return p == nullptr ? 0 : the_heap.usable_size(p, "malloc_usable_size");
 }
 
-int malloc_trim(size_t) noexcept { return the_heap.trim() != 0 ? 1 : 0; }
+int malloc_trim(size_t) noexcept {
+    return the_heap.trim() != 0 ? 1 : 0;
+}
 
 // There is nothing to tune by these here; known ones are accepted so that programs that set them go on.
 int mallopt(int parameter, int) noexcept {
@@ -189,15 +202,22 @@ int malloc_info(int options, FILE* stream) noexcept {
     char buffer[1024];
     const account a = current_account();
     printer out(
-        buffer, [](void* to, const char* text, size_t size) noexcept { fwrite(text, 1, size, static_cast<FILE*>(to)); },
+        buffer,
+        [](void* to, const char* text, size_t size) noexcept {
+            fwrite(text, 1, size, static_cast<FILE*>(to));
+        },
         stream);
     print_xml(out, a);
     return 0;
 }
 
-const char* lowtide_version(void) noexcept { return LOWTIDE_VERSION; }
+const char* lowtide_version(void) noexcept {
+    return LOWTIDE_VERSION;
+}
 
-int lowtide_owns(const void* p) noexcept { return the_heap.owns(p) ? 1 : 0; }
+int lowtide_owns(const void* p) noexcept {
+    return the_heap.owns(p) ? 1 : 0;
+}
 
 int lowtide_stats(struct lowtide_statistics* out) noexcept {
     if (out == nullptr || out->size < sizeof(out->size)) {
@@ -205,8 +225,13 @@ int lowtide_stats(struct lowtide_statistics* out) noexcept {
         return -1;
     }
     const account a = current_account();
-    const struct lowtide_statistics now = {sizeof(now), a.live_bytes, a.cached_bytes, a.pages.dirty_bytes,
-                                      a.pages.committed_bytes + a.huge_bytes, a.returned_bytes, a.metadata_bytes};
+    const struct lowtide_statistics now = {sizeof(now),
+                                           a.live_bytes,
+                                           a.cached_bytes,
+                                           a.pages.dirty_bytes,
+                                           a.pages.committed_bytes + a.huge_bytes,
+                                           a.returned_bytes,
+                                           a.metadata_bytes};
     const size_t known = out->size < sizeof(now) ? out->size : sizeof(now);
     memcpy(out, &now, known);
     out->size = known;

@@ -1,24 +1,21 @@
-// The C++ surface: the replaceable forms of operator new and delete ([new.delete]). The two plain ones have fast paths
-// of their own; the others call them by their public names, as the standard's defaults do, so that a program which
-// replaces only those gets the others too.
+// The C++ surface: the replaceable forms of operator new and delete ([new.delete]). The two plain ones have
+// fast paths of their own; the others call them by their public names, as the standard's defaults do, so that
+// a program which replaces only those gets the others too.
 //
-// This file is compiled with exceptions: the nothrow forms must catch what a handler or a replaced form throws. The
-// run-time library is not linked, so its functions are weak.
+// This file is compiled with exceptions: the nothrow forms must catch what a handler or a replaced form
+// throws. The shared library doesn't link the run-time library, so there its functions are weak.
 #include "entry/cxx_runtime.h"
 #include "entry/fast_path.h"
 #include "entry/heap.h"
-#include "os/machine.h"
 
-#include <cstdlib>
+#include <cerrno>
 #include <new>
 
+#ifdef LOWTIDE_SHARED
 asm(".weak __gxx_personality_v0\n"
     ".weak __cxa_begin_catch\n"
-    ".weak __cxa_end_catch\n"
-    ".weak __cxa_rethrow\n"
-    ".weak _ZSt9terminatev\n");
-
-extern "C" void* __cxa_begin_catch(void*) noexcept;
+    ".weak __cxa_end_catch\n");
+#endif
 
 using namespace lowtide;
 
@@ -26,17 +23,16 @@ namespace {
 
 // Allocates, or asks the new_handler to make room, until there is none; then throws ([new.delete.single] 4).
 template <typename Allocate>
-void* insist(Allocate allocate) {
+void* insist(size_t size, const void* caller, Allocate allocate) {
     for (;;) {
         if (void* p = allocate())
             return p;
-        if (const lowtide::new_handler handler = current_new_handler())
-            handler();
-        else
-            break;
+        errno = ENOMEM;
+        const lowtide::new_handler handler = current_new_handler(caller);
+        if (handler == nullptr)
+            throw_bad_alloc(size, caller);
+        handler();
     }
-    throw_bad_alloc();
-    return nullptr; // no C++ run-time library: a C program that calls operator new gets what malloc would give
 }
 
 void* aligned_for_new(size_t size, std::align_val_t alignment) {
@@ -46,11 +42,20 @@ void* aligned_for_new(size_t size, std::align_val_t alignment) {
     return to <= min_alignment ? lowtide_malloc(size) : the_heap.allocate_aligned(to, size);
 }
 
-// Null instead of an exception.
-template <typename Function>
-void* quietly(Function function) noexcept {
+// What operator new of these arguments gives, or null where it throws. `name` is the calling form's own:
+// where we can't catch, the run-time library's definition of it can.
+template <typename... Arguments>
+void* quietly(const char* name, const void* caller, void* (*throwing)(Arguments...),
+              void* (*plainly)(Arguments...), Arguments... arguments) noexcept {
+    if (!can_catch()) {
+        if (void* p = plainly(arguments...))
+            return p;
+        using form = void* (*)(Arguments..., const std::nothrow_t&);
+        const auto theirs = reinterpret_cast<form>(runtime_definition(name, caller));
+        return theirs == nullptr ? nullptr : theirs(arguments..., std::nothrow_t{});
+    }
     try {
-        return function();
+        return throwing(arguments...);
     } catch (...) {
         return nullptr;
     }
@@ -61,47 +66,77 @@ void* quietly(Function function) noexcept {
 #pragma GCC visibility push(default)
 
 void* lowtide_new_slow(size_t size) {
-    return insist([size]() -> void* { return size > max_request ? nullptr : the_heap.allocate(size); });
+    return insist(size, __builtin_return_address(0),
+                  [size]() -> void* { return size > max_request ? nullptr : the_heap.allocate(size); });
 }
 
-void* operator new[](size_t size) { return ::operator new(size); }
-
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-    return quietly([size] { return ::operator new(size); });
+LOWTIDE_REPLACEABLE void* operator new[](size_t size) {
+    return ::operator new(size);
 }
 
-void* operator new[](size_t size, const std::nothrow_t&) noexcept {
-    return quietly([size] { return ::operator new[](size); });
+LOWTIDE_REPLACEABLE void* operator new(size_t size, const std::nothrow_t&) noexcept {
+    return quietly("_ZnwmRKSt9nothrow_t", __builtin_return_address(0), ::operator new, lowtide_malloc, size);
 }
 
-void* operator new(size_t size, std::align_val_t alignment) {
-    return insist([=] { return aligned_for_new(size, alignment); });
+LOWTIDE_REPLACEABLE void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+    return quietly("_ZnamRKSt9nothrow_t", __builtin_return_address(0), ::operator new[], lowtide_malloc,
+                   size);
 }
 
-void* operator new[](size_t size, std::align_val_t alignment) { return ::operator new(size, alignment); }
-
-void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-    return quietly([=] { return ::operator new(size, alignment); });
+LOWTIDE_REPLACEABLE void* operator new(size_t size, std::align_val_t alignment) {
+    return insist(size, __builtin_return_address(0), [=] { return aligned_for_new(size, alignment); });
 }
 
-void* operator new[](size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-    return quietly([=] { return ::operator new[](size, alignment); });
+LOWTIDE_REPLACEABLE void* operator new[](size_t size, std::align_val_t alignment) {
+    return ::operator new(size, alignment);
 }
 
-void operator delete[](void* p) noexcept { ::operator delete(p); }
-void operator delete(void* p, const std::nothrow_t&) noexcept { ::operator delete(p); }
-void operator delete[](void* p, const std::nothrow_t&) noexcept { ::operator delete[](p); }
-void operator delete(void* p, size_t) noexcept { ::operator delete(p); }
-void operator delete[](void* p, size_t) noexcept { ::operator delete[](p); }
+LOWTIDE_REPLACEABLE void* operator new(size_t size, std::align_val_t alignment,
+                                       const std::nothrow_t&) noexcept {
+    return quietly("_ZnwmSt11align_val_tRKSt9nothrow_t", __builtin_return_address(0), ::operator new,
+                   aligned_for_new, size, alignment);
+}
 
-void operator delete(void* p, std::align_val_t) noexcept { lowtide_free(p); }
-void operator delete[](void* p, std::align_val_t alignment) noexcept { ::operator delete(p, alignment); }
-void operator delete(void* p, size_t, std::align_val_t alignment) noexcept { ::operator delete(p, alignment); }
-void operator delete[](void* p, size_t, std::align_val_t alignment) noexcept { ::operator delete[](p, alignment); }
-void operator delete(void* p, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+LOWTIDE_REPLACEABLE void* operator new[](size_t size, std::align_val_t alignment,
+                                         const std::nothrow_t&) noexcept {
+    return quietly("_ZnamSt11align_val_tRKSt9nothrow_t", __builtin_return_address(0), ::operator new[],
+                   aligned_for_new, size, alignment);
+}
+
+LOWTIDE_REPLACEABLE void operator delete[](void* p) noexcept {
+    ::operator delete(p);
+}
+LOWTIDE_REPLACEABLE void operator delete(void* p, const std::nothrow_t&) noexcept {
+    ::operator delete(p);
+}
+LOWTIDE_REPLACEABLE void operator delete[](void* p, const std::nothrow_t&) noexcept {
+    ::operator delete[](p);
+}
+LOWTIDE_REPLACEABLE void operator delete(void* p, size_t) noexcept {
+    ::operator delete(p);
+}
+LOWTIDE_REPLACEABLE void operator delete[](void* p, size_t) noexcept {
+    ::operator delete[](p);
+}
+
+LOWTIDE_REPLACEABLE void operator delete(void* p, std::align_val_t) noexcept {
+    lowtide_free(p);
+}
+LOWTIDE_REPLACEABLE void operator delete[](void* p, std::align_val_t alignment) noexcept {
     ::operator delete(p, alignment);
 }
-void operator delete[](void* p, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+LOWTIDE_REPLACEABLE void operator delete(void* p, size_t, std::align_val_t alignment) noexcept {
+    ::operator delete(p, alignment);
+}
+LOWTIDE_REPLACEABLE void operator delete[](void* p, size_t, std::align_val_t alignment) noexcept {
+    ::operator delete[](p, alignment);
+}
+LOWTIDE_REPLACEABLE void operator delete(void* p, std::align_val_t alignment,
+                                         const std::nothrow_t&) noexcept {
+    ::operator delete(p, alignment);
+}
+LOWTIDE_REPLACEABLE void operator delete[](void* p, std::align_val_t alignment,
+                                           const std::nothrow_t&) noexcept {
     ::operator delete[](p, alignment);
 }
 

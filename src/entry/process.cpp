@@ -1,5 +1,5 @@
-// What happens once in the life of a process: at its start what `lowtide run` asked to verify, in a child of fork the
-// next generation of locks, at the end the report. The allocator itself needs none of it to work.
+// What happens once in the life of a process: at its start what `lowtide run` asked to verify, in a child of
+// fork the next generation of locks, at the end the report. The allocator itself needs none of it to work.
 #include "entry/environment.h"
 #include "entry/fast_path.h"
 #include "entry/heap.h"
@@ -32,7 +32,9 @@ bool is_own_pid(std::string_view text) {
     return !text.empty() && pid == static_cast<size_t>(getpid());
 }
 
-void complain(std::string_view text) noexcept { os::write_all(2, text.data(), text.size()); }
+void complain(std::string_view text) noexcept {
+    os::write_all(2, text.data(), text.size());
+}
 
 void verify(void*, std::string_view value) noexcept {
     // Through the symbol table, as the program sees it: whichever library comes first has it.

@@ -73,6 +73,15 @@ bool cache::push(size_class c, void* p) noexcept {
     return false;
 }
 
+bool cache::is_vacant(size_class c) noexcept {
+    unsigned row = 0;
+    if (policy_ == os::rseq_support::locked)
+        row = slot();
+    else
+        row = *reinterpret_cast<const volatile uint32_t*>(os::this_thread() + static_cast<uintptr_t>(place_.id));
+    return __atomic_load_n(&state_->rows[row < rows_ ? row : 0].loaded[index_of(c)], __ATOMIC_RELAXED) == state_->nothing();
+}
+
 bool cache::exchange(size_class c, position where, const stock& next, stock& previous) noexcept {
     const uint64_t packed = next.m == nullptr ? state_->nothing() : next.packed();
     if (policy_ == os::rseq_support::locked) {

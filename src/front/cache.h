@@ -28,6 +28,9 @@ public:
     // Into the loaded magazine; false when it is full or the caller should go round the cache.
     [[nodiscard]] bool push(size_class c, void* p) noexcept;
 
+    // Is there no loaded magazine at all? A hint: the thread may be elsewhere by the time it looks at the answer.
+    [[nodiscard]] bool is_vacant(size_class c) noexcept;
+
     // Stores `next` and gives what was there. False: nothing was done, the caller goes round the cache. That happens
     // when the kernel restarts the sequence again and again (a debugger that single-steps) and when a signal handler
     // interrupted the holder of the slot's lock.

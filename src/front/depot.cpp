@@ -10,7 +10,7 @@ bool depot::lock(shelf& s) noexcept {
     case os::acquired::mine:
         return false;
     case os::acquired::orphaned:
-        s.first = nullptr;
+        s.first = s.empties = nullptr;
         s.magazines = s.least = 0;
         s.objects = 0;
         return true;
@@ -29,21 +29,29 @@ stock depot::pop(shelf& s) noexcept {
     return {m, m->stored};
 }
 
-stock depot::take(size_class c) noexcept {
+stock depot::take(size_class c, magazine* empty) noexcept {
     shelf& s = shelf_of(c);
     if (__atomic_load_n(&s.first, __ATOMIC_RELAXED) == nullptr || !lock(s))
         return {};
     const stock taken = pop(s);
+    if (taken.m != nullptr && empty != nullptr) {
+        empty->next = s.empties;
+        s.empties = empty;
+    }
     s.mutex.unlock();
     return taken;
 }
 
-bool depot::put(size_class c, const stock& given, unsigned limit) noexcept {
+depot_answer depot::put(size_class c, const stock& given, unsigned limit) noexcept {
     shelf& s = shelf_of(c);
+    depot_answer answer;
     if (!lock(s))
-        return false;
-    const bool room = s.magazines < limit;
-    if (room) {
+        return answer;
+    if (s.magazines < limit) {
+        answer.taken = true;
+        answer.empty = s.empties;
+        if (answer.empty != nullptr)
+            s.empties = answer.empty->next;
         given.m->stored = given.count;
         given.m->next = s.first;
         __atomic_store_n(&s.first, given.m, __ATOMIC_RELAXED);
@@ -51,7 +59,7 @@ bool depot::put(size_class c, const stock& given, unsigned limit) noexcept {
         s.objects += given.count;
     }
     s.mutex.unlock();
-    return room;
+    return answer;
 }
 
 stock depot::take_idle(size_class c) noexcept {
@@ -63,12 +71,15 @@ stock depot::take_idle(size_class c) noexcept {
     return idle;
 }
 
-void depot::sweep(size_class c) noexcept {
+magazine* depot::sweep(size_class c) noexcept {
     shelf& s = shelf_of(c);
     if (!lock(s))
-        return;
+        return nullptr;
     s.least = s.magazines;
+    magazine* empties = s.empties;
+    s.empties = nullptr;
     s.mutex.unlock();
+    return empties;
 }
 
 size_t depot::count(size_class c) noexcept {

@@ -10,20 +10,26 @@
 
 namespace lowtide {
 
+// What put() answers: whether the depot took the magazine, and an empty one for it if there was one.
+struct depot_answer {
+    bool taken = false;
+    magazine* empty = nullptr;
+};
+
 class depot {
 public:
-    // A magazine with objects, or none.
-    [[nodiscard]] stock take(size_class c) noexcept;
+    // A magazine with objects, or none. If there is one, `empty` (may be null) stays here for it.
+    [[nodiscard]] stock take(size_class c, magazine* empty) noexcept;
 
-    // False when the depot of this class has `limit` magazines already, or can't be locked: the caller keeps it.
-    [[nodiscard]] bool put(size_class c, const stock& s, unsigned limit) noexcept;
+    // Not taken when the depot of this class has `limit` magazines already, or can't be locked: the caller keeps it.
+    [[nodiscard]] depot_answer put(size_class c, const stock& s, unsigned limit) noexcept;
 
     // A magazine that was never needed since the last call of sweep(), or none. After Bonwick & Adams' working set
     // (Magazines and Vmem, 2001): the least number of magazines seen in the interval was not needed.
     [[nodiscard]] stock take_idle(size_class c) noexcept;
 
-    // Begins a new interval.
-    void sweep(size_class c) noexcept;
+    // Begins a new interval. Gives the empty magazines that have gathered, linked by `next`.
+    [[nodiscard]] magazine* sweep(size_class c) noexcept;
 
     // Objects that wait here; takes the lock.
     [[nodiscard]] size_t count(size_class c) noexcept;
@@ -32,6 +38,7 @@ private:
     struct alignas(64) shelf {
         os::mutex mutex;
         magazine* first = nullptr;
+        magazine* empties = nullptr;
         uint32_t magazines = 0;
         uint32_t least = 0; // since the last sweep
         size_t objects = 0;

@@ -15,7 +15,11 @@
 #define FAST_CS_FREE 64
 #define FAST_NOTHING 2048 /* the top of a magazine that is both empty and full: no magazine */
 #define FAST_CLASS_TABLE 2048
-#define FAST_MAX_SIZE 32768 /* sizes that the class table covers */
+#define FAST_MAX_SIZE 32768 /* sizes that the class table covers in steps of 16 bytes … */
+#define FAST_MAX_MEDIUM 2097152 /* … and behind that, in steps of 4 KiB */
+#define FAST_MEDIUM_SHIFT 12
+#define FAST_MEDIUM_STEP 4096
+#define FAST_MEDIUM_FIRST (FAST_MAX_SIZE / 16 - FAST_MAX_SIZE / FAST_MEDIUM_STEP)
 #define FAST_MAP_ROOT 12288
 #define FAST_EMPTY_LEAF (FAST_MAP_ROOT + 65536 * 8)
 #define FAST_ROWS (FAST_EMPTY_LEAF + 65536 * 4 + 65536 * 8)

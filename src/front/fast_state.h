@@ -19,7 +19,8 @@ struct alignas(32) critical_section {
     uint64_t abort;
 };
 
-inline constexpr unsigned table_entries = FAST_MAX_SIZE / min_alignment + 1;
+inline constexpr unsigned fine_entries = FAST_MAX_SIZE / min_alignment + 1;
+inline constexpr unsigned table_entries = FAST_MEDIUM_FIRST + FAST_MAX_MEDIUM / FAST_MEDIUM_STEP + 1;
 inline constexpr unsigned row_words = FAST_SPARE / sizeof(uint64_t);
 
 // The magazines of one concurrency id (or of one slot, where the caches are locked), a word for each size class: the
@@ -34,7 +35,7 @@ struct alignas(4096) fast_state {
     critical_section new_section;
     critical_section free_section;
     unsigned char unused[FAST_NOTHING - 3 * sizeof(critical_section)]; // stays zero: see nothing()
-    uint32_t class_table[table_entries]; // by (size + 15) / 16: the offset of the class's word in a row
+    uint32_t class_table[table_entries]; // by size, see fast_layout.h: the offset of its class's word in a row
     alignas(4096) page_map map;
     magazine_row rows[FAST_MAX_ROWS];
 
@@ -46,6 +47,7 @@ static_assert(offsetof(fast_state, malloc_section) == FAST_CS_MALLOC);
 static_assert(offsetof(fast_state, new_section) == FAST_CS_NEW);
 static_assert(offsetof(fast_state, free_section) == FAST_CS_FREE);
 static_assert(offsetof(fast_state, class_table) == FAST_CLASS_TABLE && FAST_NOTHING == FAST_CLASS_TABLE);
+static_assert(FAST_MAX_MEDIUM == max_class_object && FAST_MEDIUM_STEP == 1 << FAST_MEDIUM_SHIFT);
 static_assert(offsetof(fast_state, map) + page_map::offset_of_root() == FAST_MAP_ROOT);
 static_assert(offsetof(fast_state, map) + page_map::offset_of_empty_leaf() == FAST_EMPTY_LEAF);
 static_assert(offsetof(fast_state, rows) == FAST_ROWS);

@@ -53,8 +53,10 @@ public:
     [[nodiscard]] bool uses_magazines() const noexcept { return settings_->cache_bytes != 0 && !settings_->check; }
 
 private:
-    [[nodiscard]] unsigned capacity_limit(size_class c) const noexcept;
+    [[nodiscard]] unsigned capacity_for(size_class c, size_t magazine_bytes) const noexcept;
     [[nodiscard]] unsigned depot_limit(size_class c) const noexcept;
+    void note_miss(size_class c) noexcept;
+    void age(size_class c) noexcept;
     [[nodiscard]] void* serve(size_class c, stock s) noexcept;
     [[nodiscard]] void* allocate_directly(size_class c) noexcept;
     void release_directly(size_class c, void* const* objects, unsigned count) noexcept;
@@ -63,7 +65,9 @@ private:
     void dispose(size_class c, const stock& s) noexcept;
     void flush(size_class c, const stock& s) noexcept;
     void install(size_class c, const stock& s) noexcept;
-    void drain_row(size_class c) noexcept;
+    [[nodiscard]] magazine* dispose_for_empty(size_class c, const stock& s) noexcept;
+    void discard(magazine* empties) noexcept;
+    void drain_row(size_class c, position where) noexcept;
     void tick() noexcept;
 
     cache cache_;
@@ -77,8 +81,12 @@ private:
     wrong_free_handler on_wrong_free_;
     std::atomic<void*> deferred_{nullptr}; // linked through the first word of each object
     depot depot_{};
-    // Magazines start small and grow where they are refilled often: how many objects the next one of a class holds.
-    std::atomic<uint16_t> capacity_[all_classes]{};
+    // Magazines start small, grow where they are exchanged often, and shrink where they are not.
+    struct class_use {
+        std::atomic<uint16_t> capacity{0}; // of the next magazine, in objects
+        std::atomic<uint32_t> misses{0};   // of loaded and spare magazine alike, since the last tick
+    };
+    class_use use_[all_classes]{};
     std::atomic<uint64_t> next_tick_ms_{0};
 };
 

@@ -19,7 +19,7 @@ span* huge_tier::settle(uintptr_t mapping, size_t mapping_bytes) noexcept {
     s->mapping_bytes = mapping_bytes;
     s->base = mapping + os::page_size();
     s->object_size = mapping_bytes - os::page_size();
-    map_->set(s->base, {1}, s, 0, {0});
+    map_->set(s->base, slice_count::holding(s->object_size), s, 0, {0});
     return s;
 }
 
@@ -42,7 +42,7 @@ span* huge_tier::allocate(size_t size, size_t alignment) noexcept {
 }
 
 void huge_tier::deallocate(span& s) noexcept {
-    map_->clear(s.base, {1});
+    map_->clear(s.base, slice_count::holding(s.object_size));
     count_.fetch_sub(1, std::memory_order_relaxed);
     bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);
     returned_.fetch_add(s.object_size, std::memory_order_relaxed);
@@ -59,6 +59,7 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
         return &s;
     const uintptr_t old_mapping = s.mapping;
     const uintptr_t old_base = s.base;
+    const slice_count old_length = slice_count::holding(s.object_size);
     uintptr_t mapping = old_mapping;
     if (!os::resize_in_place(old_mapping, old_bytes, new_bytes)) {
         mapping = os::reserve_behind(header, new_bytes, base_alignment);
@@ -69,11 +70,16 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
             return nullptr;
         }
         // Forget the old place before its pages leave it: the next mmap of another thread may land there.
-        map_->clear(old_base, {1});
+        map_->clear(old_base, old_length);
         if (!os::move(old_mapping, old_bytes, mapping, new_bytes)) {
-            map_->set(old_base, {1}, &s, 0, {0});
+            map_->set(old_base, old_length, &s, 0, {0});
             return nullptr;
         }
+    } else if (new_bytes < old_bytes) {
+        map_->clear(old_base, old_length);
+    } else if (!map_->cover(page_source{}, mapping, new_bytes)) {
+        os::resize_in_place(mapping, new_bytes, old_bytes);
+        return nullptr;
     }
     bytes_.fetch_add(new_bytes - old_bytes, std::memory_order_relaxed); // may wrap; the sum is right
     if (new_bytes < old_bytes)

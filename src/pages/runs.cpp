@@ -51,6 +51,8 @@ bool run_tier::deallocate(span& s) noexcept {
 }
 
 bool run_tier::resize(span& s, size_t size) noexcept {
+    if (size > max_run_bytes)
+        return false;
     const slice_count length = slice_count::holding(size);
     const slice_count old = s.length;
     if (length.n == old.n)

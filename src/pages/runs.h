@@ -13,18 +13,21 @@ struct run_result {
     bool zeroed = false;
 };
 
+// Far above what a run is for, and far below what a slice_count can count.
+inline constexpr size_t max_run_bytes = size_t{1} << 44;
+
 class run_tier {
 public:
     constexpr run_tier(page_tier* pages, page_map* map, metadata* records, const page_source* source)
         : pages_(pages), map_(map), records_(records), source_(source) {}
 
-    // At least `size` bytes aligned to `alignment` (at most block_size; not with more than a block).
+    // At least `size` bytes (1 .. max_run_bytes) aligned to `alignment` (at most block_size; not with more than a block).
     [[nodiscard]] run_result allocate(size_t size, size_t alignment) noexcept;
 
     // False, and nothing has happened, when a signal handler interrupted the tiers below.
     [[nodiscard]] bool deallocate(span& s) noexcept;
 
-    // Gives the end back, or takes what is free behind it. False when it stays as it is.
+    // Gives the end back, or takes what is free behind it; `size` is not 0. False when it stays as it is.
     [[nodiscard]] bool resize(span& s, size_t size) noexcept;
 
     // Runs of a class that magazines hold, those in magazines included; of class 0: all others.

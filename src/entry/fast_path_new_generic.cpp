@@ -1,0 +1,8 @@
+// operator new(size_t) for machines without an assembly of their own.
+#include "entry/fast_path.h"
+
+#include <new>
+
+__attribute__((visibility("default"))) LOWTIDE_REPLACEABLE void* operator new(size_t size) {
+    return lowtide_new_slow(size);
+}
