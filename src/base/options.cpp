@@ -1,6 +1,8 @@
 // The options' table and their parser: see options.h.
 #include "base/options.h"
 
+#include "base/print.h"
+
 #include <algorithm>
 
 namespace lowtide {

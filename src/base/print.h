@@ -128,7 +128,7 @@ public:
     template <class... Arguments>
     printer& print(print_format<std::type_identity_t<Arguments>...> format,
                    const Arguments&... arguments) noexcept {
-        const print_argument list[] = {print_argument(arguments)..., print_argument(false)};
+        const print_argument list[] = {print_argument(arguments)..., print_argument(false)}; // never empty
         format_all(format.text(), list);
         return *this;
     }

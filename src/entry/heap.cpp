@@ -1,10 +1,12 @@
 #include "entry/heap.h"
 
+#include "base/print.h"
 #include "entry/environment.h"
 #include "entry/fast_path.h"
 #include "guard/wrong_free.h"
 #include "os/machine.h"
 #include "os/thread.h"
+#include "os/vm.h"
 
 #include <cstring>
 #include <sys/auxv.h>
@@ -16,6 +18,8 @@ namespace {
 // From this size on, a block that realloc has to move goes to a mapping of its own: its next growth moves
 // pages, not bytes. Below, copying costs less than the faults of fresh memory.
 constexpr size_t growing_threshold = 4 * mebibyte;
+// A block that grows by less than this share of itself, and has to move for it, will grow again: it gets that much more.
+constexpr size_t growth_share = 4;
 
 void report_from_front(free_error error, const void* object, size_class) noexcept {
     report_wrong_pointer("free", error, object, lowtide_fast.map.find(reinterpret_cast<uintptr_t>(object)));
@@ -32,7 +36,7 @@ void warn(void*, std::string_view line) noexcept {
 
 constexpr heap::heap()
     : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &settings_),
-      runs_(&pages_, map_, &records_, &source_), huge_(map_), slabs_(&pages_, map_, &records_),
+      runs_(&pages_, map_, &records_, &source_, &settings_), huge_(map_), slabs_(&pages_, map_, &records_),
       front_(&lowtide_fast, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
              report_from_front) {}
 
@@ -126,7 +130,7 @@ void* heap::allocate_zeroed(size_t size) noexcept {
     bool zeroed = false;
     void* p = allocate_any(size, min_alignment, zeroed);
     if (p != nullptr && !zeroed)
-        memset(p, 0, size);
+        os::zero(p, size);
     return p;
 }
 
@@ -161,12 +165,10 @@ span& heap::span_of(const void* p, const char* call) noexcept {
         const bool ours = map_->in_block(address);
         report_wrong_pointer(call, ours ? free_error::double_free : free_error::foreign, p, nullptr);
     }
-    const uintptr_t offset = address - s->base;
-    const bool start = s->kind == span_kind::slab
-                           ? offset % s->object_size == 0 && offset / s->object_size < s->capacity
-                           : offset == 0;
-    if (!start)
+    if (s->kind == span_kind::slab ? !is_object_start(*s, address) : s->base != address)
         report_wrong_pointer(call, free_error::interior, p, s);
+    if (s->parked)
+        report_wrong_pointer(call, free_error::double_free, p, s);
     return *s;
 }
 
@@ -215,6 +217,9 @@ bool heap::owns(const void* p) const noexcept {
 void* heap::move(void* p, size_t old_size, size_t size) noexcept {
     bool zeroed = false;
     void* to = nullptr;
+    const size_t room = old_size + old_size / growth_share;
+    if (size > old_size && size < room && room < growing_threshold)
+        to = allocate_any(room, min_alignment, zeroed);
     if (size > old_size && size >= growing_threshold) {
         const span* s = huge_.allocate(size, min_alignment);
         to = s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
@@ -276,6 +281,10 @@ void heap::fill(account& a) noexcept {
     a.large_bytes = runs_.unclassed_bytes();
     a.huge_count = huge_.count();
     a.huge_bytes = huge_.bytes();
+    const size_t parked = runs_.parked_bytes();
+    a.cached_bytes += parked;
+    a.large_count -= parked != 0 ? 1 : 0;
+    a.large_bytes -= parked;
     a.live_bytes += a.large_bytes + a.huge_bytes;
     a.metadata_bytes = records_.mapped_bytes();
     a.pages = pages_.counts();

@@ -66,7 +66,12 @@ stock depot::take_idle(size_class c) noexcept {
     shelf& s = shelf_of(c);
     if (__atomic_load_n(&s.first, __ATOMIC_RELAXED) == nullptr || !lock(s))
         return {};
-    const stock idle = s.least != 0 ? pop(s) : stock{};
+    stock idle;
+    if (s.least != 0) {
+        const uint32_t others = s.least - 1; // idle as well; what was needed stays
+        idle = pop(s);
+        s.least = others;
+    }
     s.mutex.unlock();
     return idle;
 }

@@ -6,7 +6,7 @@ namespace {
 
 // The first magazine of a class holds about a page: no more is carved than a small program needs.
 constexpr size_t first_magazine_bytes = 4 * kibibyte;
-constexpr unsigned min_capacity = 2;
+constexpr size_t pair_limit = 64 * kibibyte; // up to this size, a magazine holds at least two objects
 // Where exchanges are frequent, a magazine may grow to this many times the option `cache`: 2,000 objects of up to
 // 32 KiB, replaced at random, cost 25 ns with 64 KiB and 12 ns with 512 KiB.
 constexpr size_t busy_factor = 8;
@@ -17,7 +17,15 @@ constexpr uint32_t misses_to_keep = 8;
 constexpr size_t run_magazine_bytes = 1 * mebibyte;
 constexpr unsigned max_depot_magazines = 64;
 constexpr size_t depot_bytes = 4 * mebibyte;
-constexpr uint64_t tick_every_ms = 250;
+// What the magazines of a row may hold in all, and the depots in all, beyond the usual sizes: a share of what is in use.
+constexpr size_t min_budget = 16 * mebibyte;
+constexpr size_t budget_share = 4;
+// Runs that magazines keep warm, in all: a mix of all sizes would otherwise hold one of each.
+constexpr size_t min_warm_bytes = 4 * mebibyte;
+constexpr size_t warm_share = 16;
+constexpr uint64_t tick_every_ms = 50;
+// When the process grows, idle caches are looked for more often: what they hold pins slabs that would serve instead.
+constexpr uint64_t growth_tick_ms = 2;
 
 unsigned clamp(size_t n, unsigned low, unsigned high) {
     return n < low ? low : n > high ? high : static_cast<unsigned>(n);
@@ -30,14 +38,31 @@ void front::start(unsigned cpus, unsigned usable_cpus) noexcept {
     for (unsigned i = 1; i < all_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
         const size_t bytes = first_magazine_bytes < settings_->cache_bytes ? first_magazine_bytes : settings_->cache_bytes;
-        use_[i].capacity.store(static_cast<uint16_t>(capacity_for(c, bytes)), std::memory_order_relaxed);
+        set_capacity(c, capacity_for(c, bytes));
     }
+}
+
+size_t front::budget() const noexcept {
+    const size_t share = pages_->used_bytes() / budget_share;
+    return share > min_budget ? share : min_budget;
+}
+
+bool front::may_keep_warm(size_class c) const noexcept {
+    const size_t share = pages_->used_bytes() / warm_share;
+    const size_t limit = share > min_warm_bytes ? share : min_warm_bytes;
+    return warm_bytes_.load(std::memory_order_relaxed) + object_size(c) <= limit;
+}
+
+void front::set_capacity(size_class c, unsigned objects) noexcept {
+    const unsigned before = use_[index_of(c)].capacity.exchange(static_cast<uint16_t>(objects), std::memory_order_relaxed);
+    if (!is_run_class(c)) // two magazines a class; the difference may be negative, and wraps to the right sum
+        granted_.fetch_add(2 * (size_t{objects} - before) * object_size(c), std::memory_order_relaxed);
 }
 
 unsigned front::capacity_for(size_class c, size_t magazine_bytes) const noexcept {
     if (is_run_class(c))
         return clamp(run_magazine_bytes / object_size(c), 1, max_magazine_capacity);
-    return clamp(magazine_bytes / object_size(c), min_capacity, max_magazine_capacity);
+    return clamp(magazine_bytes / object_size(c), object_size(c) <= pair_limit ? 2 : 1, max_magazine_capacity);
 }
 
 unsigned front::depot_limit(size_class c) const noexcept {
@@ -52,26 +77,27 @@ void front::note_miss(size_class c) noexcept {
     use.misses.store(misses, std::memory_order_relaxed);
     const unsigned capacity = use.capacity.load(std::memory_order_relaxed);
     // Up to the option's size at once: a program that only allocates should not come here for every page.
-    if (capacity < capacity_for(c, settings_->cache_bytes) || misses % misses_to_grow == 0) {
-        const unsigned limit = capacity_for(c, settings_->cache_bytes * busy_factor);
-        use.capacity.store(static_cast<uint16_t>(2 * capacity < limit ? 2 * capacity : limit), std::memory_order_relaxed);
+    const unsigned usual = capacity_for(c, settings_->cache_bytes);
+    const bool busy = misses % misses_to_grow == 0;
+    if (capacity < usual || (busy && granted_.load(std::memory_order_relaxed) < budget())) {
+        const unsigned limit = capacity < usual ? usual : capacity_for(c, settings_->cache_bytes * busy_factor);
+        set_capacity(c, 2 * capacity < limit ? 2 * capacity : limit);
     }
-    if (misses % misses_to_grow == 0)
+    if (busy)
         tick();
 }
 
-// At every tick: a class that was not exchanged lately keeps no spare magazine, and no loaded one beyond the usual size.
+// At every tick: a class that was not exchanged lately keeps nothing in this row. Its objects may lie in as many slabs.
 void front::age(size_class c) noexcept {
     class_use& use = use_[index_of(c)];
     const uint32_t misses = use.misses.exchange(0, std::memory_order_relaxed);
     const unsigned usual = capacity_for(c, settings_->cache_bytes);
     const unsigned capacity = use.capacity.load(std::memory_order_relaxed);
     if (misses < misses_to_keep && capacity > usual)
-        use.capacity.store(static_cast<uint16_t>(capacity / 2 > usual ? capacity / 2 : usual), std::memory_order_relaxed);
+        set_capacity(c, capacity / 2 > usual ? capacity / 2 : usual);
     if (misses == 0) {
         drain_row(c, position::spare);
-        if (is_run_class(c) || capacity > usual)
-            drain_row(c, position::loaded);
+        drain_row(c, position::loaded);
     }
 }
 
@@ -119,14 +145,22 @@ stock front::empty_magazine(size_class c, magazine* reuse) noexcept {
     return {m, 0};
 }
 
+stock front::take_from_depot(size_class c, magazine* empty) noexcept {
+    const stock s = depot_.take(c, empty);
+    if (s.m != nullptr)
+        depot_bytes_.fetch_sub(s.count * object_size(c), std::memory_order_relaxed);
+    return s;
+}
+
 // A magazine with objects: from the depot, or filled from the slabs. Takes over `empty`, if given.
 stock front::fill(size_class c, magazine* empty) noexcept {
-    stock s = depot_.take(c, empty);
+    stock s = take_from_depot(c, empty);
     if (s.m != nullptr)
         return s;
     s = empty_magazine(c, empty);
     if (s.m == nullptr)
         return s;
+    tick();
     const unsigned wanted = s.m->capacity();
     s.count = slabs_->take(c, s.m->word(magazine_words), wanted);
     if (s.count != wanted)
@@ -144,10 +178,13 @@ void front::flush(size_class c, const stock& s) noexcept {
 magazine* front::dispose_for_empty(size_class c, const stock& s) noexcept {
     if (s.m == nullptr || s.count == 0)
         return s.m;
-    if (!is_run_class(c)) {
+    const size_t bytes = s.count * object_size(c);
+    if (!is_run_class(c) && depot_bytes_.load(std::memory_order_relaxed) + bytes <= budget()) {
         const depot_answer answer = depot_.put(c, s, depot_limit(c));
-        if (answer.taken)
+        if (answer.taken) {
+            depot_bytes_.fetch_add(bytes, std::memory_order_relaxed);
             return answer.empty;
+        }
     }
     release_directly(c, s.objects(), s.count);
     return s.m;
@@ -220,7 +257,7 @@ void front::release(size_class c, void* p) noexcept {
         return;
     stock spare;
     // A run that the loaded magazine has no room for is better off where any size can be made of it.
-    const bool exchanges = uses_magazines() && (!is_run_class(c) || cache_.is_vacant(c));
+    const bool exchanges = uses_magazines() && (!is_run_class(c) || (cache_.is_vacant(c) && may_keep_warm(c)));
     if (!exchanges || !cache_.exchange(c, position::spare, {}, spare)) {
         release_directly(c, &p, 1);
         return;
@@ -231,6 +268,8 @@ void front::release(size_class c, void* p) noexcept {
         return;
     }
     s.push(p);
+    if (is_run_class(c))
+        warm_bytes_.fetch_add(s.m->capacity() * object_size(c), std::memory_order_relaxed);
     install(c, s);
     note_miss(c);
 }
@@ -239,8 +278,11 @@ void front::release(size_class c, void* p) noexcept {
 
 void front::drain_row(size_class c, position where) noexcept {
     stock s;
-    if (cache_.exchange(c, where, {}, s) && s.m != nullptr)
-        flush(c, s);
+    if (!cache_.exchange(c, where, {}, s) || s.m == nullptr)
+        return;
+    if (is_run_class(c))
+        warm_bytes_.fetch_sub(s.m->capacity() * object_size(c), std::memory_order_relaxed);
+    flush(c, s);
 }
 
 void front::drain() noexcept {
@@ -250,10 +292,11 @@ void front::drain() noexcept {
         drain_row(c, position::spare);
         if (is_run_class(c))
             continue;
-        for (stock s = depot_.take(c, nullptr); s.m != nullptr; s = depot_.take(c, nullptr))
+        for (stock s = take_from_depot(c, nullptr); s.m != nullptr; s = take_from_depot(c, nullptr))
             flush(c, s);
         discard(depot_.sweep(c));
     }
+    runs_->release_parked();
     slabs_->release_empty();
 }
 
@@ -261,17 +304,23 @@ void front::drain() noexcept {
 void front::tick() noexcept {
     const uint64_t now = source_->now_ms();
     uint64_t due = next_tick_ms_.load(std::memory_order_relaxed);
-    if (now < due || !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
+    const size_t committed = pages_->committed_bytes();
+    const bool growing = committed > committed_at_tick_.load(std::memory_order_relaxed);
+    if (now + (growing ? tick_every_ms - growth_tick_ms : 0) < due || !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
         return;
+    committed_at_tick_.store(committed, std::memory_order_relaxed);
     for (unsigned i = 1; i < all_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
         age(c);
         if (is_run_class(c))
             continue;
-        for (stock s = depot_.take_idle(c); s.m != nullptr; s = depot_.take_idle(c))
+        for (stock s = depot_.take_idle(c); s.m != nullptr; s = depot_.take_idle(c)) {
+            depot_bytes_.fetch_sub(s.count * object_size(c), std::memory_order_relaxed);
             flush(c, s);
+        }
         discard(depot_.sweep(c));
     }
+    runs_->release_parked();
     pages_->tick();
 }
 

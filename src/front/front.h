@@ -55,11 +55,15 @@ public:
 private:
     [[nodiscard]] unsigned capacity_for(size_class c, size_t magazine_bytes) const noexcept;
     [[nodiscard]] unsigned depot_limit(size_class c) const noexcept;
+    [[nodiscard]] size_t budget() const noexcept;
+    [[nodiscard]] bool may_keep_warm(size_class c) const noexcept;
     void note_miss(size_class c) noexcept;
+    void set_capacity(size_class c, unsigned objects) noexcept;
     void age(size_class c) noexcept;
     [[nodiscard]] void* serve(size_class c, stock s) noexcept;
     [[nodiscard]] void* allocate_directly(size_class c) noexcept;
     void release_directly(size_class c, void* const* objects, unsigned count) noexcept;
+    [[nodiscard]] stock take_from_depot(size_class c, magazine* empty) noexcept;
     [[nodiscard]] stock fill(size_class c, magazine* reuse) noexcept;
     [[nodiscard]] stock empty_magazine(size_class c, magazine* reuse) noexcept;
     void dispose(size_class c, const stock& s) noexcept;
@@ -87,7 +91,11 @@ private:
         std::atomic<uint32_t> misses{0};   // of loaded and spare magazine alike, since the last tick
     };
     class_use use_[all_classes]{};
+    std::atomic<size_t> granted_{0};      // bytes that the magazines of one row may hold, by their capacities
+    std::atomic<size_t> depot_bytes_{0};  // bytes that wait in the depots
+    std::atomic<size_t> warm_bytes_{0};   // room in the magazines of run classes
     std::atomic<uint64_t> next_tick_ms_{0};
+    std::atomic<size_t> committed_at_tick_{0};
 };
 
 } // namespace lowtide

@@ -29,6 +29,9 @@ void decommit(uintptr_t base, size_t bytes) noexcept;
 // what it was.
 bool purge(uintptr_t base, size_t bytes) noexcept;
 
+// Zeroes large memory, by writing or, where little of it is resident, by purging.
+void zero(void* at, size_t bytes) noexcept;
+
 // Gives the address space back.
 void release(uintptr_t base, size_t bytes) noexcept;
 

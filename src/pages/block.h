@@ -40,7 +40,7 @@ struct block : list_node<by_room>, list_node<by_age> {
 struct region {
     uintptr_t base;
     uint32_t block_count;
-    uint32_t first_usable; // no block before this one is empty or without memory
+    uint32_t first_usable; // no block before this one has a free slice or can get memory
     block blocks[1]; // block_count of them
 };
 

@@ -23,12 +23,15 @@ void page_tier::rebuild() noexcept {
     for (list<block, by_room>& room : rooms_)
         room.forget();
     dirty_blocks_.forget();
-    committed_ = used_slices_ = dirty_slices_ = 0;
+    committed_ = used_slices_ = dirty_slices_ = surrendered_ = 0;
     for (unsigned r = 0; r < region_count_; ++r) {
+        regions_[r]->first_usable = 0;
         for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
             block& b = regions_[r]->blocks[i];
             b.room_place().forget();
             b.age_place().forget();
+            if (b.state == block_state::released || b.state == block_state::lost)
+                surrendered_ += block_size;
             if (b.state != block_state::committed)
                 continue;
             committed_ += block_size;
@@ -72,14 +75,16 @@ bool page_tier::take(block& b, uint32_t slices) noexcept {
     if (dirty != 0 && b.dirty == 0)
         b.age_place().unlink();
     dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(dirty));
-    used_slices_ += static_cast<unsigned>(__builtin_popcount(slices));
+    set_used(used_slices_ + static_cast<unsigned>(__builtin_popcount(slices)));
     return dirty == 0;
 }
 
 void page_tier::give(block& b, uint32_t slices, bool clean) noexcept {
     unfile(b);
+    if (b.free == 0)
+        note_usable(b);
     b.free |= slices;
-    used_slices_ -= static_cast<unsigned>(__builtin_popcount(slices));
+    set_used(used_slices_ - static_cast<unsigned>(__builtin_popcount(slices)));
     if (!clean) {
         b.dirty |= slices;
         dirty_slices_ += static_cast<unsigned>(__builtin_popcount(slices));
@@ -88,8 +93,6 @@ void page_tier::give(block& b, uint32_t slices, bool clean) noexcept {
             b.age_place().unlink();
         dirty_blocks_.push_back(b);
     }
-    if (b.empty())
-        note_usable(b);
     file(b);
 }
 
@@ -112,7 +115,7 @@ page_run page_tier::allocate(slice_count length, size_t alignment) noexcept {
         return {};
     const page_run run = length.n <= slices_per_block
                              ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)))
-                             : allocate_blocks(length);
+                             : allocate_large(length);
     remember_peak();
     mutex_.unlock();
     return run;
@@ -126,8 +129,8 @@ constexpr uint32_t starts_aligned_to(unsigned slices) {
 }
 
 // The bucket of the shortest sufficient run holds the blocks that are hardest to use for anything else; within it
-// the fullest of the first few, so that emptier blocks get to drain.
-block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices) noexcept {
+// the fullest of the first few, so that emptier blocks get to drain. `resident`: only runs that are dirty throughout.
+block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices, bool resident) noexcept {
     constexpr int looked_at = 8;
     for (unsigned bucket = slices; bucket < bucket_count; ++bucket) {
         block* best = nullptr;
@@ -135,7 +138,8 @@ block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices) noexc
         int looked = 0;
         for (block* b = rooms_[bucket].front(); b != nullptr && looked < looked_at; b = rooms_[bucket].after(*b), ++looked) {
             const int free = __builtin_popcount(b->free);
-            if (free < best_free && (run_starts(b->free, slices) & starts_aligned_to(alignment_slices)) != 0) {
+            const uint32_t usable = resident ? b->dirty : b->free;
+            if (free < best_free && (run_starts(usable, slices) & starts_aligned_to(alignment_slices)) != 0) {
                 best = b;
                 best_free = free;
             }
@@ -147,9 +151,11 @@ block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices) noexc
 }
 
 page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) noexcept {
-    block* b = fullest_with(slices, alignment_slices);
+    block* b = dirty_slices_ < slices ? nullptr : fullest_with(slices, alignment_slices, true);
     if (b == nullptr)
-        b = ready_blocks(1);
+        b = fullest_with(slices, alignment_slices, false);
+    if (b == nullptr)
+        b = ready_block();
     if (b == nullptr)
         return {};
     const uint32_t aligned = starts_aligned_to(alignment_slices);
@@ -160,79 +166,110 @@ page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) n
     return {b->base + slice_count{first}.bytes(), zeroed};
 }
 
-// More than a block: whole blocks in a row, the last one used in part.
-page_run page_tier::allocate_blocks(slice_count length) noexcept {
-    const auto wanted = static_cast<uint32_t>(divide_up(length.n, slices_per_block));
-    block* first = ready_blocks(wanted);
-    if (first == nullptr)
-        return {};
+// More than a block: free slices in a row, from the end of one block to the beginning of another.
+page_run page_tier::allocate_large(slice_count length) noexcept {
+    uintptr_t base = dirty_slices_ < length.n ? 0 : find_slices(length.n, what::dirty);
+    if (base == 0)
+        base = find_slices(length.n, what::committed);
+    for (bool retry = base == 0; retry;) {
+        base = find_slices(length.n, what::any);
+        if (base == 0 && add_region(align_up(length.bytes(), block_size)))
+            base = find_slices(length.n, what::any);
+        if (base == 0 || !make_ready(base, length.n, retry))
+            return {};
+    }
     bool zeroed = true;
-    uint32_t left = length.n;
-    for (uint32_t i = 0; i < wanted; ++i) {
-        const uint32_t here = left < slices_per_block ? left : slices_per_block;
-        zeroed &= take(first[i], run_mask(0, here));
+    uintptr_t at = base;
+    for (uint32_t left = length.n; left != 0;) {
+        const auto first = static_cast<unsigned>((at & (block_size - 1)) >> slice_shift);
+        const uint32_t here = left < slices_per_block - first ? left : slices_per_block - first;
+        zeroed &= take(*map_->block_of(at), run_mask(first, here));
+        at += slice_count{here}.bytes();
         left -= here;
     }
-    return {first->base, zeroed};
+    return {base, zeroed};
 }
 
-// `wanted` empty blocks in a row, committed; the first of them. Null when there is no memory.
-block* page_tier::ready_blocks(uint32_t wanted) noexcept {
-    if (block* first = find_blocks(wanted, true))
-        return first;
+// The lowest block that has no memory yet, made ready; null when there is none to be had.
+block* page_tier::ready_block() noexcept {
     for (;;) {
-        block* first = find_blocks(wanted, false);
-        if (first == nullptr && add_region(wanted * block_size))
-            first = find_blocks(wanted, false);
-        if (first == nullptr)
+        block* b = find_without_memory();
+        if (b == nullptr && add_region(block_size))
+            b = find_without_memory();
+        if (b == nullptr || make_ready(*b))
+            return b;
+        if (b->state != block_state::lost)
             return nullptr;
-        uint32_t ready = 0;
-        while (ready < wanted && make_ready(first[ready]))
-            ++ready;
-        if (ready == wanted)
-            return first;
-        if (first[ready].state != block_state::lost)
-            return nullptr; // no memory; what was made ready so far is simply free now
     }
 }
 
-// Lowest address first; blocks that need no system call when `committed_only`.
-block* page_tier::find_blocks(uint32_t wanted, bool committed_only) noexcept {
+block* page_tier::find_without_memory() noexcept {
     for (unsigned r = 0; r < region_count_; ++r) {
         region& in = *regions_[r];
-        uint32_t have = 0;
+        for (uint32_t i = in.first_usable; i < in.block_count; ++i)
+            if (in.blocks[i].state == block_state::reserved || in.blocks[i].state == block_state::released)
+                return &in.blocks[i];
+    }
+    return nullptr;
+}
+
+// Free slices in a row, lowest address first. 0: none.
+uintptr_t page_tier::find_slices(uint32_t wanted, what kind) noexcept {
+    for (unsigned r = 0; r < region_count_; ++r) {
+        region& in = *regions_[r];
+        uint32_t have = 0; // free slices in a row up to the end of the block before
         bool usable_before = false;
         for (uint32_t i = in.first_usable; i < in.block_count; ++i) {
             const block& b = in.blocks[i];
             const bool committed = b.state == block_state::committed;
-            const bool usable = committed ? b.empty() : b.state != block_state::lost;
+            const bool usable = committed ? b.free != 0 : b.state != block_state::lost;
+            uint32_t free = usable && kind == what::any ? ~uint32_t{0} : 0;
+            if (committed)
+                free = kind == what::dirty ? b.dirty : b.free;
             if (usable && !usable_before)
                 in.first_usable = i;
             usable_before |= usable;
-            have = usable && (committed || !committed_only) ? have + 1 : 0;
-            if (have == wanted)
-                return &in.blocks[i + 1 - wanted];
+            const uint32_t leading = free == ~uint32_t{0} ? slices_per_block : static_cast<uint32_t>(__builtin_ctz(~free));
+            if (have + leading >= wanted)
+                return b.base - slice_count{have}.bytes();
+            have = leading == slices_per_block ? have + leading : static_cast<uint32_t>(__builtin_clz(~free));
         }
         if (!usable_before)
             in.first_usable = in.block_count;
     }
-    return nullptr;
+    return 0;
+}
+
+// Commits what [base, base + slices) needs. On failure `retry` says whether another place may do.
+bool page_tier::make_ready(uintptr_t base, uint32_t slices, bool& retry) noexcept {
+    retry = false;
+    const uintptr_t end = base + slice_count{slices}.bytes();
+    for (uintptr_t at = align_down(base, block_size); at < end; at += block_size) {
+        block& b = *map_->block_of(at);
+        if (make_ready(b))
+            continue;
+        retry = b.state == block_state::lost;
+        return retry; // what was made ready so far is simply free now
+    }
+    return true;
 }
 
 bool page_tier::make_ready(block& b) noexcept {
     if (b.state == block_state::committed)
         return true;
-    const bool ready = b.state == block_state::reserved ? source_->commit(b.base, block_size)
-                                                        : source_->claim(b.base, block_size);
+    const bool released = b.state == block_state::released;
+    const bool ready = released ? source_->claim(b.base, block_size) : source_->commit(b.base, block_size);
     if (!ready) {
-        if (b.state == block_state::released)
+        if (released)
             b.state = block_state::lost; // taken, or beyond a limit: a new reservation will do instead
         return false;
     }
+    if (released)
+        surrendered_ -= block_size;
     b.state = block_state::committed;
     b.free = ~uint32_t{0};
     b.dirty = 0;
-    committed_ += block_size;
+    __atomic_store_n(&committed_, committed_ + block_size, __ATOMIC_RELAXED);
     file(b);
     return true;
 }
@@ -262,6 +299,8 @@ bool page_tier::add_region(size_t min_bytes) noexcept {
     for (uint32_t i = 0; i < count; ++i) {
         fresh->blocks[i].base = base + i * block_size;
         fresh->blocks[i].region = static_cast<uint16_t>(region_count_);
+        if (block* before = map_->block_of(fresh->blocks[i].base))
+            before->state = block_state::lost; // surrendered by another region: a place has one record
         map_->set_block(fresh->blocks[i].base, &fresh->blocks[i]);
     }
     regions_[region_count_++] = fresh;
@@ -308,7 +347,7 @@ page_counts page_tier::counts() noexcept {
     page_counts c;
     if (!lock())
         return c;
-    c.reserved_bytes = reserved_;
+    c.reserved_bytes = reserved_ - surrendered_;
     c.committed_bytes = committed_;
     c.used_bytes = used_slices_ * slice_size;
     c.dirty_bytes = dirty_slices_ * slice_size;

@@ -33,8 +33,8 @@ public:
     constexpr page_tier(const page_source* source, page_map* map, const options* settings)
         : source_(source), map_(map), settings_(settings) {}
 
-    // `length` slices (any number up to a few GiB), aligned to `alignment` (a power of two up to block_size). The
-    // page map has leaves for it. Base 0 when there is no memory or a signal handler interrupted this tier.
+    // `length` slices (any number up to a few GiB), aligned to `alignment` (a power of two up to block_size; not with
+    // more than a block). The page map has leaves for it. Base 0 when there is no memory or a signal handler interrupted this tier.
     [[nodiscard]] page_run allocate(slice_count length, size_t alignment = slice_size) noexcept;
 
     // `clean` says that the memory has been purged already. False, and nothing has happened, when a signal handler
@@ -56,6 +56,14 @@ public:
 
     [[nodiscard]] page_counts counts() noexcept;
 
+    // Bytes that are readable and writable, without the lock. They grow when nothing free would do.
+    [[nodiscard]] size_t committed_bytes() const noexcept { return __atomic_load_n(&committed_, __ATOMIC_RELAXED); }
+
+    // Bytes held by slabs and runs, without the lock.
+    [[nodiscard]] size_t used_bytes() const noexcept {
+        return __atomic_load_n(&used_slices_, __ATOMIC_RELAXED) * slice_size;
+    }
+
     // Calls visit(span&) for every span that lies in blocks, under the lock. For statistics and repairs.
     template <typename Visit>
     void for_each_span(Visit visit) noexcept;
@@ -67,15 +75,21 @@ private:
     static constexpr size_t first_region = 16 * mebibyte;
     static constexpr size_t largest_region = 16 * 1024 * mebibyte;
 
+    // Which free slices to look for: such as may be in memory; such as need no system call; or any.
+    enum class what : uint8_t { dirty, committed, any };
+
     bool lock() noexcept;
     void rebuild() noexcept;
 
     page_run allocate_small(unsigned slices, unsigned alignment_slices) noexcept;
-    page_run allocate_blocks(slice_count length) noexcept;
-    block* fullest_with(unsigned slices, unsigned alignment_slices) noexcept;
-    block* ready_blocks(uint32_t wanted) noexcept;
-    block* find_blocks(uint32_t wanted, bool committed_only) noexcept;
+    page_run allocate_large(slice_count length) noexcept;
+    block* fullest_with(unsigned slices, unsigned alignment_slices, bool resident) noexcept;
+    block* ready_block() noexcept;
+    block* find_without_memory() noexcept;
+    uintptr_t find_slices(uint32_t wanted, what kind) noexcept;
+    bool make_ready(uintptr_t base, uint32_t slices, bool& retry) noexcept;
     bool make_ready(block& b) noexcept;
+    void set_used(size_t slices) noexcept { __atomic_store_n(&used_slices_, slices, __ATOMIC_RELAXED); }
     bool add_region(size_t min_bytes) noexcept;
     bool take(block& b, uint32_t slices) noexcept;
     void give(block& b, uint32_t slices, bool clean) noexcept;
@@ -99,7 +113,8 @@ private:
     list<block, by_age> dirty_blocks_{}; // oldest free first
     region* regions_[max_regions]{};
     unsigned region_count_ = 0;
-    size_t reserved_ = 0;
+    size_t reserved_ = 0;    // in all regions
+    size_t surrendered_ = 0; // of that, what was given back
     size_t committed_ = 0;
     size_t used_slices_ = 0;
     size_t dirty_slices_ = 0;

@@ -1,7 +1,7 @@
 // The tide, first part: how free memory goes back to the system.
-//  - A cap on dirty memory, enforced when memory is freed: max(dirty_cap, used/dirty_share), or as much more as the
-//    program needed within the last demand window: what is about to be reused isn't purged (a refault costs 3 us a
-//    page, a purge 0.35-0.5).
+//  - A cap on dirty memory, enforced when memory is freed: max(dirty_cap, used/dirty_share), and beside it as much as
+//    the program needed more within the last demand window: what is about to be reused isn't purged (a refault costs
+//    3 us a page, a purge 0.35-0.5).
 //  - Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread of a
 //    later stage will call tick() as well, and then this holds without a call from the program.
 //  - purge_all() and surrender() on request: malloc_trim, and when memory has run out.
@@ -20,7 +20,7 @@ constexpr uint64_t refusal_ms = 1000;
 
 void page_tier::age_peaks(uint64_t now) noexcept {
     const uint64_t half = settings_->window_ms / 2;
-    if (now - half_began_ms_ < half)
+    if (now < half_began_ms_ + half) // no difference: another thread may have come with a later time
         return;
     peak_before_ = now - half_began_ms_ < 2 * half ? peak_now_ : used_slices_;
     peak_now_ = used_slices_;
@@ -33,7 +33,7 @@ size_t page_tier::allowed_dirty() const noexcept {
     const size_t cap = share > floor ? share : floor;
     const size_t peak = peak_now_ > peak_before_ ? peak_now_ : peak_before_;
     const size_t demand = peak > used_slices_ ? peak - used_slices_ : 0;
-    return cap > demand ? cap : demand;
+    return cap + demand;
 }
 
 // Called with the lock, which it may drop and take again.
@@ -42,7 +42,7 @@ void page_tier::enforce_cap() noexcept {
         return;
     age_peaks(source_->now_ms());
     const size_t allowed = settings_->decay_ms == 0 ? 0 : allowed_dirty();
-    if (dirty_slices_ > allowed && settings_->decay_ms >= 0)
+    if (dirty_slices_ > allowed)
         purge_oldest(allowed - allowed / 8, UINT64_MAX); // an eighth less, so that not every free comes here
 }
 
@@ -120,8 +120,7 @@ size_t page_tier::purge_block(block& b) noexcept {
     b.purging &= ~slices;
     b.free |= slices;
     b.dirty |= refused;
-    if (b.empty())
-        note_usable(b);
+    note_usable(b);
     file(b);
     if (refused != 0) {
         dirty_slices_ += static_cast<unsigned>(__builtin_popcount(refused));
@@ -142,6 +141,8 @@ size_t page_tier::surrender() noexcept {
     for (unsigned r = 0; r < region_count_; ++r) {
         for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
             block& b = regions_[r]->blocks[i];
+            if (b.state == block_state::lost && map_->block_of(b.base) == &b)
+                b.state = block_state::released; // perhaps its place is free again
             const bool reserved = b.state == block_state::reserved;
             if (!reserved && !(b.state == block_state::committed && b.empty()))
                 continue;
@@ -151,9 +152,10 @@ size_t page_tier::surrender() noexcept {
                     b.age_place().unlink();
                 dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(b.dirty));
                 b.free = b.dirty = 0;
-                committed_ -= block_size;
+                __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
             }
             b.state = block_state::released;
+            surrendered_ += block_size;
             source_->release(b.base, block_size);
             bytes += block_size;
         }

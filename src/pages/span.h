@@ -21,11 +21,12 @@ struct span : list_node<> {
     slice_count length{};     // slices; of a huge span: unused
     span_kind kind = span_kind::run;
     size_class sc{};          // slab, and runs that magazines hold
+    bool parked = false;      // a run that the program has freed and run_tier keeps for the next one of its size
     uint8_t bin = 0;          // slab: which list of its shard class it is in
     uint32_t capacity = 0;    // slab: number of objects
     uint32_t free_objects = 0;
     uint32_t first_free_word = 0; // slab: no free object is in a word of the bitmap before this one
-    uint32_t reciprocal = 0;  // slab: ceil(2^32 / object_size), see slab_index()
+    uint32_t reciprocal = 0;  // slab: ceil(2^32 / object_size), see object_index()
     uintptr_t mapping = 0;    // huge: where the mapping begins, and its length
     size_t mapping_bytes = 0;
 
@@ -33,5 +34,15 @@ struct span : list_node<> {
     [[nodiscard]] uint64_t* bitmap() { return reinterpret_cast<uint64_t*>(this + 1); }
     [[nodiscard]] uint32_t bitmap_words() const { return (capacity + 63) / 64; }
 };
+
+// The index of the object of a slab that `address` lies in, if it is the start of one; else any number.
+inline uint32_t object_index(const span& slab, uintptr_t address) {
+    return static_cast<uint32_t>((address - slab.base) * slab.reciprocal >> 32);
+}
+
+inline bool is_object_start(const span& slab, uintptr_t address) {
+    const uint32_t index = object_index(slab, address);
+    return index < slab.capacity && slab.base + index * slab.object_size == address;
+}
 
 } // namespace lowtide

@@ -8,10 +8,6 @@ constexpr size_t record_bytes(uint32_t capacity) {
     return sizeof(span) + (capacity + 63) / 64 * sizeof(uint64_t);
 }
 
-uint32_t index_in(const span& s, uintptr_t address) {
-    return static_cast<uint32_t>((address - s.base) * s.reciprocal >> 32);
-}
-
 uint32_t count_free(span& s) {
     uint32_t free = 0;
     for (uint32_t w = 0; w < s.bitmap_words(); ++w)
@@ -187,9 +183,9 @@ free_error slab_tier::check(const span* s, size_class c, uintptr_t address, uint
         return free_error::foreign;
     if (s->kind != span_kind::slab || s->sc != c)
         return free_error::interior;
-    index = index_in(*s, address);
-    if (index >= s->capacity || s->base + index * s->object_size != address)
+    if (!is_object_start(*s, address))
         return free_error::interior;
+    index = object_index(*s, address);
     const bool free = (const_cast<span*>(s)->bitmap()[index / 64] >> (index % 64) & 1) != 0;
     return free ? free_error::double_free : free_error::none;
 }
