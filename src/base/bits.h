@@ -6,17 +6,29 @@
 
 namespace lowtide {
 
-constexpr bool is_power_of_two(size_t n) { return n != 0 && (n & (n - 1)) == 0; }
+constexpr bool is_power_of_two(size_t n) {
+    return n != 0 && (n & (n - 1)) == 0;
+}
 
 // `alignment` is a power of two; the caller has excluded overflow.
-constexpr size_t align_up(size_t n, size_t alignment) { return (n + alignment - 1) & ~(alignment - 1); }
-constexpr size_t align_down(size_t n, size_t alignment) { return n & ~(alignment - 1); }
+constexpr size_t align_up(size_t n, size_t alignment) {
+    return (n + alignment - 1) & ~(alignment - 1);
+}
+constexpr size_t align_down(size_t n, size_t alignment) {
+    return n & ~(alignment - 1);
+}
 
-constexpr unsigned floor_log2(size_t n) { return 63u - static_cast<unsigned>(__builtin_clzl(n)); }
+constexpr unsigned floor_log2(size_t n) {
+    return 63u - static_cast<unsigned>(__builtin_clzl(n));
+}
 
-constexpr size_t next_power_of_two(size_t n) { return n <= 1 ? 1 : size_t{1} << (floor_log2(n - 1) + 1); }
+constexpr size_t next_power_of_two(size_t n) {
+    return n <= 1 ? 1 : size_t{1} << (floor_log2(n - 1) + 1);
+}
 
-constexpr size_t divide_up(size_t n, size_t by) { return (n + by - 1) / by; }
+constexpr size_t divide_up(size_t n, size_t by) {
+    return (n + by - 1) / by;
+}
 
 // Bit i is set where `mask` has `length` (1..32) set bits in a row that begin at bit i.
 constexpr uint32_t run_starts(uint32_t mask, unsigned length) {

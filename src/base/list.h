@@ -1,5 +1,6 @@
-// An intrusive, circular, doubly linked list. An element derives from list_node<Tag>, once for each list it can be in
-// at the same time; a node that is in none points nowhere, so `linked()` is exact. The owner of the list has the lock.
+// An intrusive, circular, doubly linked list. An element derives from list_node<Tag>, once for each list it
+// can be in at the same time; a node that is in none points nowhere, so `linked()` is exact. The owner of the
+// list has the lock.
 #pragma once
 
 namespace lowtide {

@@ -1,7 +1,7 @@
 // Size classes: 16-byte steps to 128 bytes, then 8 to each doubling up to 256 KiB (4.2 % mean and 11 % worst
-// internal waste; 4 to a doubling would be 9 % and 20 %). These live in slabs. Above them, a class for every number
-// of slices up to a block (5 .. 32): those objects are runs of their own, and are classes so that the magazines can
-// keep a few warm.
+// internal waste; 4 to a doubling would be 9 % and 20 %). These live in slabs. Above them, a class for every
+// number of slices up to a block (5 .. 32): those objects are runs of their own, and are classes so that the
+// magazines can keep a few warm.
 #pragma once
 
 #include "base/bits.h"
@@ -16,7 +16,9 @@ namespace lowtide {
 // 0 is "none": memory that isn't ours, or that magazines don't hold.
 enum class size_class : uint8_t {};
 
-constexpr unsigned index_of(size_class c) { return static_cast<unsigned>(c); }
+constexpr unsigned index_of(size_class c) {
+    return static_cast<unsigned>(c);
+}
 
 inline constexpr unsigned linear_classes = 8;
 inline constexpr size_t linear_limit = linear_classes * min_alignment; // 128
@@ -40,7 +42,8 @@ constexpr size_t slab_object_size(unsigned index) {
     return (linear_limit << doubling) + ((linear_limit / classes_per_doubling) << doubling) * step;
 }
 
-// The smallest class that holds `size` bytes; size is at most max_class_object. A size of 0 gets the smallest.
+// The smallest class that holds `size` bytes; size is at most max_class_object. A size of 0 gets the
+// smallest.
 constexpr size_class class_holding(size_t size) {
     if (size <= linear_limit)
         return size_class{static_cast<uint8_t>(size == 0 ? 1 : divide_up(size, min_alignment))};
@@ -50,10 +53,13 @@ constexpr size_class class_holding(size_t size) {
         const size_t above = divide_up(size - (linear_limit << doubling), step);
         return size_class{static_cast<uint8_t>(linear_classes + doubling * classes_per_doubling + above)};
     }
-    return size_class{static_cast<uint8_t>(slab_classes + divide_up(size, slice_size) - first_run_slices + 1)};
+    return size_class{
+        static_cast<uint8_t>(slab_classes + divide_up(size, slice_size) - first_run_slices + 1)};
 }
 
-constexpr bool is_run_class(size_class c) { return index_of(c) > slab_classes; }
+constexpr bool is_run_class(size_class c) {
+    return index_of(c) > slab_classes;
+}
 
 // What a slab of each class looks like.
 struct class_geometry {
@@ -63,9 +69,11 @@ struct class_geometry {
     uint32_t reciprocal = 0; // ceil(2^32 / object_size)
 };
 
-// A slab of large objects has few of them, so that it empties and its memory can serve other classes: with 8 objects
-// up to 256 KiB, 64 live blocks of 16-256 KiB hold 35 MiB, with these 15 (glibc: 11).
-constexpr unsigned min_slab_objects(size_t size) { return size <= 32 * kibibyte ? 8 : size <= 64 * kibibyte ? 4 : 2; }
+// A slab of large objects has few of them, so that it empties and its memory can serve other classes: with 8
+// objects up to 256 KiB, 64 live blocks of 16-256 KiB hold 35 MiB, with these 15 (glibc: 11).
+constexpr unsigned min_slab_objects(size_t size) {
+    return size <= 32 * kibibyte ? 8 : size <= 64 * kibibyte ? 4 : 2;
+}
 // A slab takes more slices until the tail it can't use is at most 1/32 of it.
 inline constexpr unsigned tail_waste_share = 32;
 
@@ -97,8 +105,12 @@ inline constexpr std::array<class_geometry, all_classes> geometries = [] {
     return table;
 }();
 
-constexpr const class_geometry& geometry_of(size_class c) { return geometries[index_of(c)]; }
-constexpr size_t object_size(size_class c) { return geometry_of(c).object_size; }
+constexpr const class_geometry& geometry_of(size_class c) {
+    return geometries[index_of(c)];
+}
+constexpr size_t object_size(size_class c) {
+    return geometry_of(c).object_size;
+}
 
 static_assert([] {
     size_t previous = 0;

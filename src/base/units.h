@@ -1,5 +1,5 @@
-// The units that memory is counted in. A slice is the unit of the page map and of runs; a block is the unit in
-// which address space is committed, and the size of a huge page on x86-64 and on aarch64 with 4 KiB pages.
+// The units that memory is counted in. A slice is the unit of the page map and of runs; a block is the unit
+// in which address space is committed, and the size of a huge page on x86-64 and on aarch64 with 4 KiB pages.
 #pragma once
 
 #include "base/bits.h"

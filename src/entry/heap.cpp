@@ -1,15 +1,14 @@
 #include "entry/heap.h"
 
 #include "base/print.h"
-#include "entry/environment.h"
 #include "entry/fast_path.h"
 #include "guard/wrong_free.h"
+#include "os/environment.h"
 #include "os/machine.h"
 #include "os/thread.h"
 #include "os/vm.h"
 
 #include <cstring>
-#include <sys/auxv.h>
 
 namespace lowtide {
 
@@ -18,7 +17,8 @@ namespace {
 // From this size on, a block that realloc has to move goes to a mapping of its own: its next growth moves
 // pages, not bytes. Below, copying costs less than the faults of fresh memory.
 constexpr size_t growing_threshold = 4 * mebibyte;
-// A block that grows by less than this share of itself, and has to move for it, will grow again: it gets that much more.
+// A block that grows by less than this share of itself, and has to move for it, will grow again: it gets that
+// much more.
 constexpr size_t growth_share = 4;
 
 void report_from_front(free_error error, const void* object, size_class) noexcept {
@@ -36,7 +36,7 @@ void warn(void*, std::string_view line) noexcept {
 
 constexpr heap::heap()
     : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &settings_),
-      runs_(&pages_, map_, &records_, &source_, &settings_), huge_(map_), slabs_(&pages_, map_, &records_),
+      runs_(&pages_, map_, &records_, &source_), huge_(map_), slabs_(&pages_, map_, &records_),
       front_(&lowtide_fast, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
              report_from_front) {}
 
@@ -49,7 +49,7 @@ void heap::read_options() noexcept {
     const long length = os::read_file(option_file.data(), text, sizeof(text));
     if (length > 0)
         settings_.parse({text, static_cast<size_t>(length)}, option_source::file, {warn, nullptr});
-    with_variable(
+    os::with_variable(
         option_variable,
         [](void* settings, std::string_view value) noexcept {
             static_cast<options*>(settings)->parse(value, option_source::environment, {warn, nullptr});
@@ -98,7 +98,7 @@ void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
         if (p != nullptr)
             return p;
     }
-    const run_result run = runs_.allocate(size, alignment);
+    const run_result run = front_.allocate_run(size, alignment);
     zeroed = run.zeroed;
     return run.s == nullptr ? nullptr : reinterpret_cast<void*>(run.s->base);
 }
@@ -177,8 +177,8 @@ void heap::release_span(span& s, void* p) noexcept {
         huge_.deallocate(s);
     else if (s.sc != size_class{})
         front_.release(s.sc, p);
-    else if (!runs_.deallocate(s))
-        front_.defer(p);
+    else
+        front_.release_run(s);
 }
 
 void heap::release(void* p, const char* call) noexcept {
@@ -281,10 +281,10 @@ void heap::fill(account& a) noexcept {
     a.large_bytes = runs_.unclassed_bytes();
     a.huge_count = huge_.count();
     a.huge_bytes = huge_.bytes();
-    const size_t parked = runs_.parked_bytes();
-    a.cached_bytes += parked;
-    a.large_count -= parked != 0 ? 1 : 0;
-    a.large_bytes -= parked;
+    const parked_runs parked = front_.parked();
+    a.cached_bytes += parked.bytes;
+    a.large_count -= parked.count;
+    a.large_bytes -= parked.bytes;
     a.live_bytes += a.large_bytes + a.huge_bytes;
     a.metadata_bytes = records_.mapped_bytes();
     a.pages = pages_.counts();

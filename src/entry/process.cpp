@@ -1,18 +1,15 @@
 // What happens once in the life of a process: at its start what `lowtide run` asked to verify, in a child of
 // fork the next generation of locks, at the end the report. The allocator itself needs none of it to work.
-#include "entry/environment.h"
 #include "entry/fast_path.h"
 #include "entry/heap.h"
 #include "observe/text.h"
+#include "os/environment.h"
 #include "os/generation.h"
 #include "os/machine.h"
-#include "os/syscall.h"
 
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <pthread.h>
-#include <unistd.h>
 
 namespace lowtide {
 
@@ -29,7 +26,7 @@ bool is_own_pid(std::string_view text) {
             return false;
         pid = pid * 10 + static_cast<size_t>(c - '0');
     }
-    return !text.empty() && pid == static_cast<size_t>(getpid());
+    return !text.empty() && pid == os::process_id();
 }
 
 void complain(std::string_view text) noexcept {
@@ -42,7 +39,7 @@ void verify(void*, std::string_view value) noexcept {
         return;
     complain("lowtide: this process does not run on Lowtide: another malloc comes before it "
              "(linked into the program, or earlier in LD_PRELOAD)\n");
-    _exit(125);
+    os::exit_at_once(125);
 }
 
 void remember_report(void*, std::string_view value) noexcept {
@@ -61,18 +58,16 @@ void to_file(void* fd, const char* text, size_t size) noexcept {
 __attribute__((constructor)) void begin() {
     the_heap.start();
     pthread_atfork(nullptr, nullptr, os::after_fork_in_child);
-    with_variable("LOWTIDE_VERIFY", verify, nullptr);
-    with_variable("LOWTIDE_REPORT", remember_report, nullptr);
+    os::with_variable("LOWTIDE_VERIFY", verify, nullptr);
+    os::with_variable("LOWTIDE_REPORT", remember_report, nullptr);
 }
 
 __attribute__((destructor)) void end() {
     if (report_path[0] == '\0')
         return;
     const bool to_stderr = std::string_view(report_path) == "-";
-    const long fd = to_stderr ? 2
-                              : os::system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(report_path),
-                                                O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (os::failed(fd)) {
+    const int fd = to_stderr ? 2 : os::create_file(report_path);
+    if (fd < 0) {
         complain("lowtide: the report can't be written: the file can't be opened\n");
         return;
     }
@@ -80,12 +75,12 @@ __attribute__((destructor)) void end() {
     the_heap.fill(a);
     char buffer[1024];
     printer out(buffer, to_file, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
-    out.print("lowtide {} report for process {}\n", LOWTIDE_VERSION, getpid());
+    out.print("lowtide {} report for process {}\n", LOWTIDE_VERSION, os::process_id());
     print_process(out);
     print_account(out, a);
     out.flush();
     if (!to_stderr)
-        os::system_call(SYS_close, fd);
+        os::close_file(fd);
 }
 
 } // namespace

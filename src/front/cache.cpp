@@ -8,8 +8,9 @@ void cache::start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept {
     policy_ = use_rseq && cpus <= FAST_MAX_ROWS ? os::find_rseq(place_) : os::rseq_support::locked;
     const unsigned slots = 2 * usable_cpus < max_slots ? 2 * usable_cpus : max_slots;
     rows_ = policy_ == os::rseq_support::locked ? slots : cpus;
-    // No magazine anywhere. A word of 0 could say so without this, as a distance, but the addition costs the fast paths
-    // 4 ns a pair (docs/design.md, "magazines"); a row costs 2 KiB, once, and only the rows that can be used have it.
+    // No magazine anywhere. A word of 0 could say so without this, as a distance, but the addition costs the
+    // fast paths 4 ns a pair (docs/design.md, "magazines"); a row costs 2 KiB, once, and only the rows that
+    // can be used have it.
     for (unsigned r = 0; r < rows_; ++r) {
         for (unsigned i = 0; i < row_words; ++i) {
             state_->rows[r].loaded[i] = state_->nothing();
@@ -78,31 +79,59 @@ bool cache::is_vacant(size_class c) noexcept {
     if (policy_ == os::rseq_support::locked)
         row = slot();
     else
-        row = *reinterpret_cast<const volatile uint32_t*>(os::this_thread() + static_cast<uintptr_t>(place_.id));
-    return __atomic_load_n(&state_->rows[row < rows_ ? row : 0].loaded[index_of(c)], __ATOMIC_RELAXED) == state_->nothing();
+        row = *reinterpret_cast<const volatile uint32_t*>(os::this_thread() +
+                                                          static_cast<uintptr_t>(place_.id));
+    return __atomic_load_n(&state_->rows[row < rows_ ? row : 0].loaded[index_of(c)], __ATOMIC_RELAXED) ==
+           state_->nothing();
 }
 
-bool cache::exchange(size_class c, position where, const stock& next, stock& previous) noexcept {
-    const uint64_t packed = next.m == nullptr ? state_->nothing() : next.packed();
+// `words` points to the word in row 0.
+bool cache::exchange_word(uint64_t* words, uint64_t next, uint64_t& previous) noexcept {
     if (policy_ == os::rseq_support::locked) {
         const unsigned s = slot();
         if (!lock(slots_[s].mutex))
             return false;
-        uint64_t& word = word_in(state_->rows[s], c, where);
-        previous = unpacked(word);
-        __atomic_store_n(&word, packed, __ATOMIC_RELAXED);
+        uint64_t& word = words[s * (FAST_ROW_BYTES / sizeof(uint64_t))];
+        previous = word;
+        __atomic_store_n(&word, next, __ATOMIC_RELAXED);
         slots_[s].mutex.unlock();
         return true;
     }
-    uint64_t* words = &word_in(state_->rows[0], c, where);
-    for (int turn = 0; turn < max_restarts; ++turn) {
-        uint64_t before = 0;
-        if (lowtide_rseq_exchange(words, FAST_ROW_BYTES, &place_, packed, &before) == lowtide_rseq_aborted)
-            continue;
-        previous = unpacked(before);
-        return true;
-    }
+    for (int turn = 0; turn < max_restarts; ++turn)
+        if (lowtide_rseq_exchange(words, FAST_ROW_BYTES, &place_, next, &previous) != lowtide_rseq_aborted)
+            return true;
     return false;
+}
+
+bool cache::exchange(size_class c, position where, const stock& next, stock& previous) noexcept {
+    uint64_t before = 0;
+    const uint64_t packed = next.m == nullptr ? state_->nothing() : next.packed();
+    if (!exchange_word(&word_in(state_->rows[0], c, where), packed, before))
+        return false;
+    previous = unpacked(before);
+    return true;
+}
+
+bool cache::exchange_parked(span* next, span*& previous) noexcept {
+    const uint64_t nothing = state_->nothing();
+    uint64_t before = 0;
+    const uint64_t word = next == nullptr ? nothing : reinterpret_cast<uintptr_t>(next);
+    if (!exchange_word(&state_->rows[0].loaded[parked_word], word, before))
+        return false;
+    previous = before == nothing ? nullptr : reinterpret_cast<span*>(before);
+    return true;
+}
+
+parked_runs cache::parked() const noexcept {
+    parked_runs total;
+    for (unsigned r = 0; r < rows_; ++r) {
+        const uint64_t word = __atomic_load_n(&state_->rows[r].loaded[parked_word], __ATOMIC_RELAXED);
+        if (word == state_->nothing())
+            continue;
+        ++total.count;
+        total.bytes += reinterpret_cast<const span*>(word)->object_size;
+    }
+    return total;
 }
 
 size_t cache::count(size_class c) const noexcept {
@@ -121,7 +150,7 @@ size_t cache::magazines() const noexcept {
     size_t total = 0;
     for (unsigned r = 0; r < rows_; ++r) {
         const magazine_row& row = state_->rows[r];
-        for (unsigned i = 0; i < row_words; ++i) {
+        for (unsigned i = 0; i < all_classes; ++i) {
             total += __atomic_load_n(&row.loaded[i], __ATOMIC_RELAXED) != state_->nothing() ? 1 : 0;
             total += __atomic_load_n(&row.spare[i], __ATOMIC_RELAXED) != state_->nothing() ? 1 : 0;
         }

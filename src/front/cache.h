@@ -1,6 +1,6 @@
-// The words of the rows, and the three operations on them, under either owner policy: a row belongs to a concurrency
-// id, and the operations are restartable sequences; or it belongs to a slot that threads share, and they run under the
-// slot's lock. The slow paths above are the same for both.
+// The words of the rows, and the three operations on them, under either owner policy: a row belongs to a
+// concurrency id, and the operations are restartable sequences; or it belongs to a slot that threads share,
+// and they run under the slot's lock. The slow paths above are the same for both.
 #pragma once
 
 #include "front/fast_state.h"
@@ -15,6 +15,11 @@ namespace lowtide {
 // Which of a row's two words for a class.
 enum class position : uint8_t { loaded, spare };
 
+struct parked_runs {
+    size_t count = 0;
+    size_t bytes = 0;
+};
+
 class cache {
 public:
     constexpr explicit cache(fast_state* state) : state_(state) {}
@@ -28,13 +33,18 @@ public:
     // Into the loaded magazine; false when it is full or the caller should go round the cache.
     [[nodiscard]] bool push(size_class c, void* p) noexcept;
 
-    // Is there no loaded magazine at all? A hint: the thread may be elsewhere by the time it looks at the answer.
+    // Is there no loaded magazine at all? A hint: the thread may be elsewhere by the time it looks at the
+    // answer.
     [[nodiscard]] bool is_vacant(size_class c) noexcept;
 
-    // Stores `next` and gives what was there. False: nothing was done, the caller goes round the cache. That happens
-    // when the kernel restarts the sequence again and again (a debugger that single-steps) and when a signal handler
-    // interrupted the holder of the slot's lock.
+    // Stores `next` and gives what was there. False: nothing was done, the caller goes round the cache. That
+    // happens when the kernel restarts the sequence again and again (a debugger that single-steps) and when a
+    // signal handler interrupted the holder of the slot's lock.
     [[nodiscard]] bool exchange(size_class c, position where, const stock& next, stock& previous) noexcept;
+
+    // The same for the row's one large run; null is none.
+    [[nodiscard]] bool exchange_parked(span* next, span*& previous) noexcept;
+    [[nodiscard]] parked_runs parked() const noexcept;
 
     [[nodiscard]] os::rseq_support policy() const noexcept { return policy_; }
     [[nodiscard]] const os::rseq_place& place() const noexcept { return place_; }
@@ -48,10 +58,14 @@ public:
 private:
     // A thread that is interrupted this often in a row inside a few instructions is being single-stepped.
     static constexpr int max_restarts = 16;
+    // A word of the row that no class has.
+    static constexpr unsigned parked_word = row_words - 1;
+    static_assert(parked_word >= all_classes);
     // Slots are bounded by processors, not by threads; beyond this many, locks are rarely contended.
     static constexpr unsigned max_slots = 64;
 
     [[nodiscard]] unsigned slot() noexcept;
+    [[nodiscard]] bool exchange_word(uint64_t* words, uint64_t next, uint64_t& previous) noexcept;
     [[nodiscard]] stock unpacked(uint64_t word) const noexcept;
     [[nodiscard]] static bool lock(os::mutex& mutex) noexcept { return mutex.lock() != os::acquired::mine; }
     [[nodiscard]] static uint64_t& word_in(magazine_row& row, size_class c, position where) noexcept {

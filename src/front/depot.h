@@ -1,11 +1,12 @@
-// Where magazines wait between two processors: a stack of filled magazines for each size class. Whole magazines come
-// and go in O(1), so that objects freed on one processor and allocated on another never reach the slabs.
+// Where magazines wait between two processors: a stack of filled magazines for each size class. Whole
+// magazines come and go in O(1), so that objects freed on one processor and allocated on another never reach
+// the slabs.
 //
 // Each class has a lock of its own, held for a few instructions; it is a leaf.
 #pragma once
 
-#include "front/magazine.h"
 #include "base/size_class.h"
+#include "front/magazine.h"
 #include "os/mutex.h"
 
 namespace lowtide {
@@ -21,11 +22,13 @@ public:
     // A magazine with objects, or none. If there is one, `empty` (may be null) stays here for it.
     [[nodiscard]] stock take(size_class c, magazine* empty) noexcept;
 
-    // Not taken when the depot of this class has `limit` magazines already, or can't be locked: the caller keeps it.
+    // Not taken when the depot of this class has `limit` magazines already, or can't be locked: the caller
+    // keeps it.
     [[nodiscard]] depot_answer put(size_class c, const stock& s, unsigned limit) noexcept;
 
-    // A magazine that was never needed since the last call of sweep(), or none. After Bonwick & Adams' working set
-    // (Magazines and Vmem, 2001): the least number of magazines seen in the interval was not needed.
+    // A magazine that was never needed since the last call of sweep(), or none. After Bonwick & Adams'
+    // working set (Magazines and Vmem, 2001): the least number of magazines seen in the interval was not
+    // needed.
     [[nodiscard]] stock take_idle(size_class c) noexcept;
 
     // Begins a new interval. Gives the empty magazines that have gathered, linked by `next`.

@@ -1,5 +1,6 @@
-// The memory that the fast paths work on: one object, zeroed at the start, that holds the class table, the page map and
-// a row of magazine words for each concurrency id. Its layout is shared with the assembly (fast_layout.h).
+// The memory that the fast paths work on: one object, zeroed at the start, that holds the class table, the
+// page map and a row of magazine words for each concurrency id. Its layout is shared with the assembly
+// (fast_layout.h).
 #pragma once
 
 #include "front/fast_layout.h"
@@ -23,8 +24,8 @@ inline constexpr unsigned fine_entries = FAST_MAX_SIZE / min_alignment + 1;
 inline constexpr unsigned table_entries = FAST_MEDIUM_FIRST + FAST_MAX_MEDIUM / FAST_MEDIUM_STEP + 1;
 inline constexpr unsigned row_words = FAST_SPARE / sizeof(uint64_t);
 
-// The magazines of one concurrency id (or of one slot, where the caches are locked), a word for each size class: the
-// address of the magazine's top; `fast_state::nothing()` is no magazine.
+// The magazines of one concurrency id (or of one slot, where the caches are locked), a word for each size
+// class: the address of the magazine's top; `fast_state::nothing()` is no magazine.
 struct magazine_row {
     uint64_t loaded[row_words];
     uint64_t spare[row_words];
@@ -35,11 +36,13 @@ struct alignas(4096) fast_state {
     critical_section new_section;
     critical_section free_section;
     unsigned char unused[FAST_NOTHING - 3 * sizeof(critical_section)]; // stays zero: see nothing()
-    uint32_t class_table[table_entries]; // by size, see fast_layout.h: the offset of its class's word in a row
+    uint32_t
+        class_table[table_entries]; // by size, see fast_layout.h: the offset of its class's word in a row
     alignas(4096) page_map map;
     magazine_row rows[FAST_MAX_ROWS];
 
-    // The word below this address is 0 and the address is 2 KiB-aligned: the top of a magazine that is empty and full.
+    // The word below this address is 0 and the address is 2 KiB-aligned: the top of a magazine that is empty
+    // and full.
     [[nodiscard]] uintptr_t nothing() const { return reinterpret_cast<uintptr_t>(this) + FAST_NOTHING; }
 };
 

@@ -7,8 +7,8 @@ namespace {
 // The first magazine of a class holds about a page: no more is carved than a small program needs.
 constexpr size_t first_magazine_bytes = 4 * kibibyte;
 constexpr size_t pair_limit = 64 * kibibyte; // up to this size, a magazine holds at least two objects
-// Where exchanges are frequent, a magazine may grow to this many times the option `cache`: 2,000 objects of up to
-// 32 KiB, replaced at random, cost 25 ns with 64 KiB and 12 ns with 512 KiB.
+// Where exchanges are frequent, a magazine may grow to this many times the option `cache`: 2,000 objects of
+// up to 32 KiB, replaced at random, cost 25 ns with 64 KiB and 12 ns with 512 KiB.
 constexpr size_t busy_factor = 8;
 // How many misses within a tick make a magazine grow, and how few let it shrink.
 constexpr uint32_t misses_to_grow = 32;
@@ -17,14 +17,16 @@ constexpr uint32_t misses_to_keep = 8;
 constexpr size_t run_magazine_bytes = 1 * mebibyte;
 constexpr unsigned max_depot_magazines = 64;
 constexpr size_t depot_bytes = 4 * mebibyte;
-// What the magazines of a row may hold in all, and the depots in all, beyond the usual sizes: a share of what is in use.
+// What the magazines of a row may hold in all, and the depots in all, beyond the usual sizes: a share of what
+// is in use.
 constexpr size_t min_budget = 16 * mebibyte;
 constexpr size_t budget_share = 4;
 // Runs that magazines keep warm, in all: a mix of all sizes would otherwise hold one of each.
 constexpr size_t min_warm_bytes = 4 * mebibyte;
 constexpr size_t warm_share = 16;
 constexpr uint64_t tick_every_ms = 50;
-// When the process grows, idle caches are looked for more often: what they hold pins slabs that would serve instead.
+// When the process grows, idle caches are looked for more often: what they hold pins slabs that would serve
+// instead.
 constexpr uint64_t growth_tick_ms = 2;
 
 unsigned clamp(size_t n, unsigned low, unsigned high) {
@@ -37,7 +39,8 @@ void front::start(unsigned cpus, unsigned usable_cpus) noexcept {
     cache_.start(settings_->rseq, cpus, usable_cpus);
     for (unsigned i = 1; i < all_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
-        const size_t bytes = first_magazine_bytes < settings_->cache_bytes ? first_magazine_bytes : settings_->cache_bytes;
+        const size_t bytes =
+            first_magazine_bytes < settings_->cache_bytes ? first_magazine_bytes : settings_->cache_bytes;
         set_capacity(c, capacity_for(c, bytes));
     }
 }
@@ -54,7 +57,8 @@ bool front::may_keep_warm(size_class c) const noexcept {
 }
 
 void front::set_capacity(size_class c, unsigned objects) noexcept {
-    const unsigned before = use_[index_of(c)].capacity.exchange(static_cast<uint16_t>(objects), std::memory_order_relaxed);
+    const unsigned before =
+        use_[index_of(c)].capacity.exchange(static_cast<uint16_t>(objects), std::memory_order_relaxed);
     if (!is_run_class(c)) // two magazines a class; the difference may be negative, and wraps to the right sum
         granted_.fetch_add(2 * (size_t{objects} - before) * object_size(c), std::memory_order_relaxed);
 }
@@ -62,7 +66,8 @@ void front::set_capacity(size_class c, unsigned objects) noexcept {
 unsigned front::capacity_for(size_class c, size_t magazine_bytes) const noexcept {
     if (is_run_class(c))
         return clamp(run_magazine_bytes / object_size(c), 1, max_magazine_capacity);
-    return clamp(magazine_bytes / object_size(c), object_size(c) <= pair_limit ? 2 : 1, max_magazine_capacity);
+    return clamp(magazine_bytes / object_size(c), object_size(c) <= pair_limit ? 2 : 1,
+                 max_magazine_capacity);
 }
 
 unsigned front::depot_limit(size_class c) const noexcept {
@@ -80,14 +85,16 @@ void front::note_miss(size_class c) noexcept {
     const unsigned usual = capacity_for(c, settings_->cache_bytes);
     const bool busy = misses % misses_to_grow == 0;
     if (capacity < usual || (busy && granted_.load(std::memory_order_relaxed) < budget())) {
-        const unsigned limit = capacity < usual ? usual : capacity_for(c, settings_->cache_bytes * busy_factor);
+        const unsigned limit =
+            capacity < usual ? usual : capacity_for(c, settings_->cache_bytes * busy_factor);
         set_capacity(c, 2 * capacity < limit ? 2 * capacity : limit);
     }
     if (busy)
         tick();
 }
 
-// At every tick: a class that was not exchanged lately keeps nothing in this row. Its objects may lie in as many slabs.
+// At every tick: a class that was not exchanged lately keeps nothing in this row. Its objects may lie in as
+// many slabs.
 void front::age(size_class c) noexcept {
     class_use& use = use_[index_of(c)];
     const uint32_t misses = use.misses.exchange(0, std::memory_order_relaxed);
@@ -257,7 +264,8 @@ void front::release(size_class c, void* p) noexcept {
         return;
     stock spare;
     // A run that the loaded magazine has no room for is better off where any size can be made of it.
-    const bool exchanges = uses_magazines() && (!is_run_class(c) || (cache_.is_vacant(c) && may_keep_warm(c)));
+    const bool exchanges =
+        uses_magazines() && (!is_run_class(c) || (cache_.is_vacant(c) && may_keep_warm(c)));
     if (!exchanges || !cache_.exchange(c, position::spare, {}, spare)) {
         release_directly(c, &p, 1);
         return;
@@ -272,6 +280,48 @@ void front::release(size_class c, void* p) noexcept {
         warm_bytes_.fetch_add(s.m->capacity() * object_size(c), std::memory_order_relaxed);
     install(c, s);
     note_miss(c);
+}
+
+// ---- large runs
+
+run_result front::allocate_run(size_t size, size_t alignment) noexcept {
+    span* s = nullptr;
+    if (size > block_size && cache_.exchange_parked(nullptr, s) && s != nullptr) {
+        // Its end may go unused up to an eighth.
+        if (size <= s->object_size && s->object_size - size <= size / 8 && s->base % alignment == 0) {
+            s->parked = false;
+            return {s, false};
+        }
+        retire(*s);
+    }
+    return runs_->allocate(size, alignment);
+}
+
+void front::release_run(span& s) noexcept {
+    // All rows together keep no more than may be dirty.
+    if (s.object_size > block_size && s.object_size <= settings_->dirty_cap / cache_.rows()) {
+        span* before = nullptr;
+        s.parked = true;
+        if (cache_.exchange_parked(&s, before)) {
+            if (before != nullptr)
+                retire(*before);
+            return;
+        }
+        s.parked = false;
+    }
+    retire(s);
+}
+
+void front::retire(span& s) noexcept {
+    s.parked = false;
+    if (!runs_->deallocate(s))
+        defer(reinterpret_cast<void*>(s.base));
+}
+
+void front::drain_parked() noexcept {
+    span* s = nullptr;
+    if (cache_.exchange_parked(nullptr, s) && s != nullptr)
+        retire(*s);
 }
 
 // ---- return
@@ -296,17 +346,19 @@ void front::drain() noexcept {
             flush(c, s);
         discard(depot_.sweep(c));
     }
-    runs_->release_parked();
+    drain_parked();
     slabs_->release_empty();
 }
 
-// Now and then, on slow paths: what nobody has needed for a while goes down a tier, and from the lowest to the system.
+// Now and then, on slow paths: what nobody has needed for a while goes down a tier, and from the lowest to
+// the system.
 void front::tick() noexcept {
     const uint64_t now = source_->now_ms();
     uint64_t due = next_tick_ms_.load(std::memory_order_relaxed);
     const size_t committed = pages_->committed_bytes();
     const bool growing = committed > committed_at_tick_.load(std::memory_order_relaxed);
-    if (now + (growing ? tick_every_ms - growth_tick_ms : 0) < due || !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
+    if (now + (growing ? tick_every_ms - growth_tick_ms : 0) < due ||
+        !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
         return;
     committed_at_tick_.store(committed, std::memory_order_relaxed);
     for (unsigned i = 1; i < all_classes; ++i) {
@@ -320,7 +372,7 @@ void front::tick() noexcept {
         }
         discard(depot_.sweep(c));
     }
-    runs_->release_parked();
+    drain_parked();
     pages_->tick();
 }
 

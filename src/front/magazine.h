@@ -1,6 +1,6 @@
-// A magazine is a stack of pointers to free objects of one size class, 2 KiB large and 2 KiB-aligned. Its top alone
-// says everything: the magazine is the 2 KiB that the word below the top lies in; it is full when the top has reached
-// their end; the slot below the bottom holds 0, so a pop that reads 0 has found it empty.
+// A magazine is a stack of pointers to free objects of one size class, 2 KiB large and 2 KiB-aligned. Its top
+// alone says everything: the magazine is the 2 KiB that the word below the top lies in; it is full when the
+// top has reached their end; the slot below the bottom holds 0, so a pop that reads 0 has found it empty.
 //
 // A magazine belongs to exactly one party: the word of a row, a depot, or the running code.
 #pragma once

@@ -10,11 +10,13 @@ void report_wrong_pointer(const char* call, free_error error, const void* p, con
     printer line(text);
     if (error == free_error::interior && s != nullptr && s->kind == span_kind::slab) {
         const uintptr_t offset = (reinterpret_cast<uintptr_t>(p) - s->base) / s->object_size * s->object_size;
-        line.print("lowtide: {} of {}, which is not the start of a block (interior pointer, size class {}, block {})\n",
+        line.print("lowtide: {} of {}, which is not the start of a block (interior pointer, size class {}, "
+                   "block {})\n",
                    call, p, s->object_size, reinterpret_cast<const void*>(s->base + offset));
     } else if (error == free_error::interior && s != nullptr) {
-        line.print("lowtide: {} of {}, which is not the start of a block (interior pointer, block {} of {})\n", call, p,
-                   reinterpret_cast<const void*>(s->base), byte_count{s->object_size});
+        line.print(
+            "lowtide: {} of {}, which is not the start of a block (interior pointer, block {} of {})\n", call,
+            p, reinterpret_cast<const void*>(s->base), byte_count{s->object_size});
     } else if (error == free_error::double_free && s != nullptr && s->kind == span_kind::slab) {
         line.print("lowtide: double free of {} (size class {}), found in {}\n", p, s->object_size, call);
     } else if (error == free_error::double_free) {

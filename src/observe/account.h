@@ -1,5 +1,5 @@
-// The account: what a process holds and where, at one moment. Filled on request from counters that slow paths keep;
-// exact when no other thread runs.
+// The account: what a process holds and where, at one moment. Filled on request from counters that slow paths
+// keep; exact when no other thread runs.
 #pragma once
 
 #include "base/size_class.h"

@@ -3,7 +3,6 @@
 #include "os/machine.h"
 
 #include <string_view>
-#include <sys/resource.h>
 
 namespace lowtide {
 
@@ -13,11 +12,13 @@ void print_account(printer& out, const account& a) noexcept {
         .print("in use         {:>12}  slabs and runs\n", byte_count{a.pages.used_bytes})
         .print("huge           {:>12}  {} mappings of their own\n", byte_count{a.huge_bytes}, a.huge_count)
         .print("dirty          {:>12}  free, still in memory\n", byte_count{a.pages.dirty_bytes})
-        .print("returned       {:>12}  given back to the system so far, in {} calls\n", byte_count{a.returned_bytes},
-               a.pages.purge_calls)
-        .print("committed      {:>12}  of {} reserved\n", byte_count{a.pages.committed_bytes}, byte_count{a.pages.reserved_bytes})
+        .print("returned       {:>12}  given back to the system so far, in {} calls\n",
+               byte_count{a.returned_bytes}, a.pages.purge_calls)
+        .print("committed      {:>12}  of {} reserved\n", byte_count{a.pages.committed_bytes},
+               byte_count{a.pages.reserved_bytes})
         .print("metadata       {:>12}\n", byte_count{a.metadata_bytes})
-        .print("\n{:>10} {:>8} {:>12} {:>12} {:>10} {:>12}\n", "size", "slabs", "room for", "live", "cached", "live bytes");
+        .print("\n{:>10} {:>8} {:>12} {:>12} {:>10} {:>12}\n", "size", "slabs", "room for", "live", "cached",
+               "live bytes");
     for (const class_account& c : a.classes) {
         if (c.objects == 0)
             continue;
@@ -39,21 +40,23 @@ void print_xml(printer& out, const account& a) noexcept {
         const size_t free = c.objects - c.live;
         free_objects += free;
         free_bytes += free * c.size;
-        out.print("<size from=\"{}\" to=\"{}\" total=\"{}\" count=\"{}\" live=\"{}\" cached=\"{}\" slabs=\"{}\"/>\n", c.size,
-                  c.size, free * c.size, free, c.live, c.cached, c.slabs);
+        out.print("<size from=\"{}\" to=\"{}\" total=\"{}\" count=\"{}\" live=\"{}\" cached=\"{}\" "
+                  "slabs=\"{}\"/>\n",
+                  c.size, c.size, free * c.size, free, c.live, c.cached, c.slabs);
     }
     out.print("</sizes>\n<total type=\"fast\" count=\"0\" size=\"0\"/>\n")
         .print("<total type=\"rest\" count=\"{}\" size=\"{}\"/>\n", free_objects, free_bytes)
-        .print("<system type=\"current\" size=\"{}\"/>\n<system type=\"max\" size=\"{}\"/>\n", a.pages.committed_bytes,
-               a.pages.committed_bytes)
+        .print("<system type=\"current\" size=\"{}\"/>\n<system type=\"max\" size=\"{}\"/>\n",
+               a.pages.committed_bytes, a.pages.committed_bytes)
         .print("<aspace type=\"total\" size=\"{}\"/>\n<aspace type=\"mprotect\" size=\"{}\"/>\n</heap>\n",
                a.pages.reserved_bytes, a.pages.committed_bytes)
-        .print("<total type=\"fast\" count=\"0\" size=\"0\"/>\n<total type=\"rest\" count=\"{}\" size=\"{}\"/>\n", free_objects,
-               free_bytes)
+        .print("<total type=\"fast\" count=\"0\" size=\"0\"/>\n<total type=\"rest\" count=\"{}\" "
+               "size=\"{}\"/>\n",
+               free_objects, free_bytes)
         .print("<total type=\"mmap\" count=\"{}\" size=\"{}\"/>\n", a.huge_count, a.huge_bytes)
         .print("<system type=\"current\" size=\"{}\"/>\n", a.pages.committed_bytes + a.huge_bytes)
-        .print("<lowtide live=\"{}\" cached=\"{}\" dirty=\"{}\" returned=\"{}\" metadata=\"{}\"/>\n", a.live_bytes, a.cached_bytes,
-               a.pages.dirty_bytes, a.returned_bytes, a.metadata_bytes)
+        .print("<lowtide live=\"{}\" cached=\"{}\" dirty=\"{}\" returned=\"{}\" metadata=\"{}\"/>\n",
+               a.live_bytes, a.cached_bytes, a.pages.dirty_bytes, a.returned_bytes, a.metadata_bytes)
         .print("</malloc>\n");
 }
 
@@ -63,7 +66,8 @@ namespace {
 size_t status_bytes(std::string_view status, std::string_view key) {
     const size_t at = status.find(key);
     size_t kib = 0;
-    for (size_t i = at == status.npos ? status.size() : at + key.size(); i < status.size() && status[i] != '\n'; ++i)
+    for (size_t i = at == status.npos ? status.size() : at + key.size();
+         i < status.size() && status[i] != '\n'; ++i)
         if (status[i] >= '0' && status[i] <= '9')
             kib = kib * 10 + static_cast<size_t>(status[i] - '0');
     return kib * kibibyte;
@@ -74,14 +78,14 @@ size_t status_bytes(std::string_view status, std::string_view key) {
 void print_process(printer& out) noexcept {
     char status[4096];
     const long length = os::read_file("/proc/self/status", status, sizeof(status));
-    rusage use{};
-    getrusage(RUSAGE_SELF, &use);
+    const os::usage use = os::process_usage();
     const std::string_view text(status, length > 0 ? static_cast<size_t>(length) : 0);
-    const size_t peak = length > 0 ? status_bytes(text, "VmHWM:") : static_cast<size_t>(use.ru_maxrss) * kibibyte;
+    const size_t peak = length > 0 ? status_bytes(text, "VmHWM:") : use.peak_resident_bytes;
     out.print("peak RSS       {:>12}\n", byte_count{peak});
     if (length > 0)
         out.print("RSS            {:>12}\n", byte_count{status_bytes(text, "VmRSS:")});
-    out.print("page faults    {:>12}  without, {} with reading from a device\n", use.ru_minflt, use.ru_majflt);
+    out.print("page faults    {:>12}  without, {} with reading from a device\n", use.minor_faults,
+              use.major_faults);
 }
 
 } // namespace lowtide

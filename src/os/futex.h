@@ -9,7 +9,8 @@
 namespace lowtide::os {
 
 inline void futex_wait(const uint32_t* word, uint32_t while_value) noexcept {
-    system_call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAIT_PRIVATE, static_cast<long>(while_value), 0);
+    system_call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAIT_PRIVATE, static_cast<long>(while_value),
+                0);
 }
 
 inline void futex_wake_one(const uint32_t* word) noexcept {

@@ -9,8 +9,9 @@ namespace lowtide::os {
 namespace {
 
 struct state {
-    std::atomic<std::atomic<uint32_t>*> page{nullptr}; // the page that is wiped in a child; 0 = not noticed yet
-    std::atomic<uint32_t> latest{1};                   // survives the fork, unlike the page's number
+    std::atomic<std::atomic<uint32_t>*> page{
+        nullptr};                    // the page that is wiped in a child; 0 = not noticed yet
+    std::atomic<uint32_t> latest{1}; // survives the fork, unlike the page's number
     std::atomic<uintptr_t> survivor{0};
     std::atomic<uint32_t> plain{1}; // takes the page's part where the kernel can't wipe
 };

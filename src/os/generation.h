@@ -1,9 +1,10 @@
-// Which process is this? A number that changes in a child of fork, so that a lock which a thread of the parent held
-// at the moment of the fork can be told from one that is held now (see mutex.h). No lock is taken across fork:
-// a thread that holds stdio's lock may wait for ours while fork waits for stdio's.
+// Which process is this? A number that changes in a child of fork, so that a lock which a thread of the
+// parent held at the moment of the fork can be told from one that is held now (see mutex.h). No lock is taken
+// across fork: a thread that holds stdio's lock may wait for ours while fork waits for stdio's.
 //
-// The number lives in a page that the kernel zeroes in the child, so that a child made by a raw clone system call
-// is noticed too. Where the kernel is too old for that, the atfork handler of entry/ calls after_fork_in_child().
+// The number lives in a page that the kernel zeroes in the child, so that a child made by a raw clone system
+// call is noticed too. Where the kernel is too old for that, the atfork handler of entry/ calls
+// after_fork_in_child().
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,10 @@ void after_fork_in_child() noexcept;
 // there: locks it held at that moment (it was in a signal handler) are its own, not a ghost's.
 bool survived_fork(uintptr_t thread) noexcept;
 
-// The calling thread's identity: its thread pointer, unique among the threads that live, and the same in a child.
-inline uintptr_t this_thread() noexcept { return reinterpret_cast<uintptr_t>(__builtin_thread_pointer()); }
+// The calling thread's identity: its thread pointer, unique among the threads that live, and the same in a
+// child.
+inline uintptr_t this_thread() noexcept {
+    return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
+}
 
 } // namespace lowtide::os

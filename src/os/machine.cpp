@@ -5,7 +5,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 namespace lowtide::os {
 
@@ -59,7 +61,8 @@ uint64_t now_ms() noexcept {
 
 void write_all(int fd, const char* text, size_t length) noexcept {
     while (length > 0) {
-        const long wrote = system_call(SYS_write, fd, reinterpret_cast<long>(text), static_cast<long>(length));
+        const long wrote =
+            system_call(SYS_write, fd, reinterpret_cast<long>(text), static_cast<long>(length));
         if (wrote == -EINTR)
             continue;
         if (failed(wrote) || wrote == 0)
@@ -87,6 +90,32 @@ long read_file(const char* path, char* to, size_t size) noexcept {
     return failed(got) ? got : static_cast<long>(total);
 }
 
-void abort_process() noexcept { abort(); }
+int create_file(const char* path) noexcept {
+    return static_cast<int>(system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path),
+                                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+}
+
+void close_file(int fd) noexcept {
+    system_call(SYS_close, fd);
+}
+
+size_t process_id() noexcept {
+    return static_cast<size_t>(system_call(SYS_getpid));
+}
+
+usage process_usage() noexcept {
+    rusage use{};
+    system_call(SYS_getrusage, RUSAGE_SELF, reinterpret_cast<long>(&use));
+    return {static_cast<size_t>(use.ru_maxrss) * 1024, static_cast<size_t>(use.ru_minflt),
+            static_cast<size_t>(use.ru_majflt)};
+}
+
+void exit_at_once(int status) noexcept {
+    _exit(status);
+}
+
+void abort_process() noexcept {
+    abort();
+}
 
 } // namespace lowtide::os

@@ -21,6 +21,23 @@ void write_all(int fd, const char* text, size_t length) noexcept;
 // Reads a small file whole; the number of bytes, or -errno.
 long read_file(const char* path, char* to, size_t size) noexcept;
 
+// A new or emptied file for writing; its descriptor, or -errno.
+int create_file(const char* path) noexcept;
+void close_file(int fd) noexcept;
+
+size_t process_id() noexcept;
+
+// What the kernel has counted for this process (getrusage).
+struct usage {
+    size_t peak_resident_bytes;
+    size_t minor_faults;
+    size_t major_faults;
+};
+usage process_usage() noexcept;
+
+// Ends the process without running anything more of it.
+[[noreturn]] void exit_at_once(int status) noexcept;
+
 // SIGABRT, with the default action if a handler returns. Does not return.
 [[noreturn]] void abort_process() noexcept;
 

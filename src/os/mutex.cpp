@@ -6,8 +6,8 @@ namespace lowtide::os {
 
 namespace {
 
-// How long to spin before sleeping: a holder runs for well under a microsecond unless it has been preempted, and
-// then spinning doesn't help.
+// How long to spin before sleeping: a holder runs for well under a microsecond unless it has been preempted,
+// and then spinning doesn't help.
 constexpr int spins = 100;
 
 void pause_briefly() noexcept {

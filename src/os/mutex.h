@@ -1,11 +1,13 @@
 // A futex lock that knows who holds it. Two things that no library lock does are needed here:
-//  - lock() answers `mine` instead of waiting when this very thread holds it already, which happens when a signal
+//  - lock() answers `mine` instead of waiting when this very thread holds it already, which happens when a
+//  signal
 //    handler allocates while it interrupts the allocator; the caller then goes round the lock;
-//  - lock() answers `orphaned`, with the lock taken, when the holder was a thread of the parent process and did not
+//  - lock() answers `orphaned`, with the lock taken, when the holder was a thread of the parent process and
+//  did not
 //    survive fork; the caller then repairs what the lock guards before it goes on.
 //
-// The word: thread pointer >> 6 in the upper 41 bits (thread control blocks are aligned to 64), the generation of
-// the process below it, and bit 0 says that somebody may be asleep. 0 is free.
+// The word: thread pointer >> 6 in the upper 41 bits (thread control blocks are aligned to 64), the
+// generation of the process below it, and bit 0 says that somebody may be asleep. 0 is free.
 #pragma once
 
 #include "os/futex.h"
@@ -43,7 +45,9 @@ private:
         return (this_thread() >> 6) << (generation_bits + 1) | uint64_t{generation()} << 1;
     }
 
-    [[nodiscard]] const uint32_t* low_half() const noexcept { return reinterpret_cast<const uint32_t*>(&word_); }
+    [[nodiscard]] const uint32_t* low_half() const noexcept {
+        return reinterpret_cast<const uint32_t*>(&word_);
+    }
 
     acquired lock_slow(uint64_t seen) noexcept;
 

@@ -29,8 +29,8 @@ rseq_support find_rseq(rseq_place& place) noexcept {
     // Negative: the kernel has refused the registration.
     if (*reinterpret_cast<const volatile int32_t*>(area + cpu_id_field) < 0)
         return rseq_support::locked;
-    // glibc's __rseq_size doesn't answer this: it says 20 on 2.36, though the registered area has 32 bytes (the least
-    // that the kernel accepts), of which a kernel that knows mm_cid writes the first 28.
+    // glibc's __rseq_size doesn't answer this: it says 20 on 2.36, though the registered area has 32 bytes
+    // (the least that the kernel accepts), of which a kernel that knows mm_cid writes the first 28.
     const bool dense = getauxval(at_rseq_feature_size) >= size_with_mm_cid;
     place.id = place.area + (dense ? mm_cid_field : cpu_id_field);
     return dense ? rseq_support::by_cid : rseq_support::by_cpu;

@@ -1,11 +1,13 @@
-// Restartable sequences on the area that glibc (2.35 and later) has registered for every thread. We never register one
-// of our own: a thread has room for one, and whoever takes it from glibc forces everyone else into a fallback.
+// Restartable sequences on the area that glibc (2.35 and later) has registered for every thread. We never
+// register one of our own: a thread has room for one, and whoever takes it from glibc forces everyone else
+// into a fallback.
 //
-// The three operations work on a table of words, one row for each concurrency id: each finds the row of the id that
-// the thread has at that moment and ends in one committing store. They are what slow paths are made of; the fast paths
-// are in entry/fast_path_x86_64.S.
+// The three operations work on a table of words, one row for each concurrency id: each finds the row of the
+// id that the thread has at that moment and ends in one committing store. They are what slow paths are made
+// of; the fast paths are in entry/fast_path_x86_64.S.
 //
-// Sources: rseq(2) of the kernel's tools/testing/selftests/rseq; include/uapi/linux/rseq.h; glibc manual 24.2.3.
+// Sources: rseq(2) of the kernel's tools/testing/selftests/rseq; include/uapi/linux/rseq.h; glibc
+// manual 24.2.3.
 #pragma once
 
 #include <cstddef>
@@ -34,15 +36,14 @@ enum : uintptr_t { lowtide_rseq_nothing = 0, lowtide_rseq_aborted = 1 };
 
 // `words` points to the word in row 0. A word holds the address of a stack's top.
 
-// Pops the object under the top. lowtide_rseq_nothing when the word below the top is 0, lowtide_rseq_aborted when the
-// sequence was interrupted or the thread is not registered.
-__attribute__((visibility("hidden"))) uintptr_t
-lowtide_rseq_pop(uint64_t* words, size_t row_bytes, const lowtide::os::rseq_place* place);
+// Pops the object under the top. lowtide_rseq_nothing when the word below the top is 0, lowtide_rseq_aborted
+// when the sequence was interrupted or the thread is not registered.
+__attribute__((visibility("hidden"))) uintptr_t lowtide_rseq_pop(uint64_t* words, size_t row_bytes,
+                                                                 const lowtide::os::rseq_place* place);
 
 // Pushes `object` unless the top is 2 KiB-aligned (then: lowtide_rseq_nothing). `object` when done.
-__attribute__((visibility("hidden"))) uintptr_t lowtide_rseq_push(uint64_t* words, size_t row_bytes,
-                                                                  const lowtide::os::rseq_place* place,
-                                                                  void* object);
+__attribute__((visibility("hidden"))) uintptr_t
+lowtide_rseq_push(uint64_t* words, size_t row_bytes, const lowtide::os::rseq_place* place, void* object);
 
 // Stores `next` and puts what was there into `previous`. 0, or lowtide_rseq_aborted.
 __attribute__((visibility("hidden"))) uintptr_t lowtide_rseq_exchange(uint64_t* words, size_t row_bytes,

@@ -34,10 +34,7 @@ inline long system_call(long number, long a = 0, long b = 0, long c = 0, long d 
     register long x3 asm("x3") = d;
     register long x4 asm("x4") = e;
     register long x5 asm("x5") = f;
-    asm volatile("svc #0"
-                 : "+r"(x0)
-                 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                 : "memory");
+    asm volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
     return x0;
 }
 
@@ -46,6 +43,8 @@ inline long system_call(long number, long a = 0, long b = 0, long c = 0, long d 
 #endif
 
 // The kernel answers errors with -4095 .. -1.
-inline bool failed(long result) noexcept { return static_cast<unsigned long>(result) > -4096ul; }
+inline bool failed(long result) noexcept {
+    return static_cast<unsigned long>(result) > -4096ul;
+}
 
 } // namespace lowtide::os

@@ -5,18 +5,19 @@
 
 namespace lowtide::os {
 
-// The first fields stand in for the kernel's struct rseq (include/uapi/linux/rseq.h) where there is none: the fast
-// paths see a negative cpu id and turn to the slow ones.
+// The first fields stand in for the kernel's struct rseq (include/uapi/linux/rseq.h) where there is none: the
+// fast paths see a negative cpu id and turn to the slow ones.
 struct alignas(32) thread_area {
     uint32_t cpu_id_start = 0;
     int32_t cpu_id = -1;
     uint64_t critical_section = 0;
-    uint32_t slot = 0; // the locked caches: which row this thread uses, plus one; 0 = not chosen
+    uint32_t slot = 0;        // the locked caches: which row this thread uses, plus one; 0 = not chosen
     bool interrupted = false; // a lock of ours was found held by this very thread: a signal handler allocates
 };
 
 } // namespace lowtide::os
 
 // Static TLS, so that access needs no call, which could allocate; small, so that a late dlopen finds room.
-extern "C" __attribute__((visibility("hidden"), tls_model("initial-exec"))) constinit thread_local
-    lowtide::os::thread_area lowtide_thread;
+extern "C"
+    __attribute__((visibility("hidden"),
+                   tls_model("initial-exec"))) constinit thread_local lowtide::os::thread_area lowtide_thread;

@@ -15,12 +15,14 @@ constexpr int reserved_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 constexpr int mapped_flags = MAP_PRIVATE | MAP_ANONYMOUS;
 
 uintptr_t map_raw(uintptr_t hint, size_t bytes, int protection, int flags) noexcept {
-    const long at = system_call(SYS_mmap, static_cast<long>(hint), static_cast<long>(bytes), protection, flags, -1, 0);
+    const long at =
+        system_call(SYS_mmap, static_cast<long>(hint), static_cast<long>(bytes), protection, flags, -1, 0);
     return failed(at) ? 0 : static_cast<uintptr_t>(at);
 }
 
-// mmap aligns to pages only. First try: the place as it comes, which is aligned when its neighbour's end was. Second:
-// more than asked for, with the ends cut off. What is aligned is the address `header` bytes into the mapping.
+// mmap aligns to pages only. First try: the place as it comes, which is aligned when its neighbour's end was.
+// Second: more than asked for, with the ends cut off. What is aligned is the address `header` bytes into the
+// mapping.
 uintptr_t map_aligned(size_t header, size_t bytes, size_t alignment, int protection, int flags) noexcept {
     const uintptr_t first = map_raw(0, bytes, protection, flags);
     if (first == 0 || ((first + header) & (alignment - 1)) == 0)
@@ -61,7 +63,8 @@ uintptr_t reserve_behind(size_t header, size_t bytes, size_t alignment) noexcept
 }
 
 bool claim(uintptr_t base, size_t bytes) noexcept {
-    constexpr int map_fixed_noreplace = 0x100000; // Linux 4.17; before, the address is a hint and may be missed
+    constexpr int map_fixed_noreplace =
+        0x100000; // Linux 4.17; before, the address is a hint and may be missed
     const uintptr_t at = map_raw(base, bytes, PROT_READ | PROT_WRITE, mapped_flags | map_fixed_noreplace);
     if (at != 0 && at != base)
         release(at, bytes);
@@ -69,7 +72,8 @@ bool claim(uintptr_t base, size_t bytes) noexcept {
 }
 
 bool commit(uintptr_t base, size_t bytes) noexcept {
-    return system_call(SYS_mprotect, static_cast<long>(base), static_cast<long>(bytes), PROT_READ | PROT_WRITE) == 0;
+    return system_call(SYS_mprotect, static_cast<long>(base), static_cast<long>(bytes),
+                       PROT_READ | PROT_WRITE) == 0;
 }
 
 void decommit(uintptr_t base, size_t bytes) noexcept {
@@ -86,8 +90,9 @@ namespace {
 size_t resident_pages(uintptr_t base, size_t pages) noexcept {
     constexpr size_t most = 256;
     unsigned char in_core[most];
-    if (pages > most || system_call(SYS_mincore, static_cast<long>(base), static_cast<long>(pages * page_size()),
-                                    reinterpret_cast<long>(in_core)) != 0)
+    if (pages > most ||
+        system_call(SYS_mincore, static_cast<long>(base), static_cast<long>(pages * page_size()),
+                    reinterpret_cast<long>(in_core)) != 0)
         return pages;
     size_t resident = 0;
     for (size_t i = 0; i < pages; ++i)
@@ -98,7 +103,8 @@ size_t resident_pages(uintptr_t base, size_t pages) noexcept {
 } // namespace
 
 void zero(void* at, size_t bytes) noexcept {
-    // A purge and the faults after it cost about 15 times as much a page as writing zeros to it (docs/design.md).
+    // A purge and the faults after it cost about 15 times as much a page as writing zeros to it
+    // (docs/design.md).
     constexpr size_t sparse = 16;
     const size_t step = 256 * page_size();
     auto base = reinterpret_cast<uintptr_t>(at);
@@ -123,9 +129,9 @@ bool resize_in_place(uintptr_t base, size_t old_bytes, size_t new_bytes) noexcep
 }
 
 bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) noexcept {
-    const long at = system_call(SYS_mremap, static_cast<long>(base), static_cast<long>(old_bytes),
-                                static_cast<long>(new_bytes), MREMAP_MAYMOVE | MREMAP_FIXED,
-                                static_cast<long>(target));
+    const long at =
+        system_call(SYS_mremap, static_cast<long>(base), static_cast<long>(old_bytes),
+                    static_cast<long>(new_bytes), MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<long>(target));
     if (failed(at))
         release(target, new_bytes);
     return !failed(at);

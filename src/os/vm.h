@@ -13,7 +13,8 @@ size_t page_size() noexcept;
 // Address space without memory, aligned to `alignment` (a power of two). 0 when there is none.
 uintptr_t reserve(size_t bytes, size_t alignment) noexcept;
 
-// The same, but what is aligned is the address `header` bytes (a multiple of the page size) behind the result.
+// The same, but what is aligned is the address `header` bytes (a multiple of the page size) behind the
+// result.
 uintptr_t reserve_behind(size_t header, size_t bytes, size_t alignment) noexcept;
 
 // Maps exactly [base, base+bytes), zeroed, readable and writable, if nothing else is there. False otherwise.
@@ -25,8 +26,8 @@ bool commit(uintptr_t base, size_t bytes) noexcept;
 // Takes memory and access away but keeps the address space.
 void decommit(uintptr_t base, size_t bytes) noexcept;
 
-// Gives the pages back; they read as zeros at the next touch. False when the kernel refused: then the content is
-// what it was.
+// Gives the pages back; they read as zeros at the next touch. False when the kernel refused: then the content
+// is what it was.
 bool purge(uintptr_t base, size_t bytes) noexcept;
 
 // Zeroes large memory, by writing or, where little of it is resident, by purging.
@@ -41,11 +42,12 @@ uintptr_t map(size_t bytes, size_t alignment) noexcept;
 // Grows or shrinks a mapping where it is. False when there is no room behind it.
 bool resize_in_place(uintptr_t base, size_t old_bytes, size_t new_bytes) noexcept;
 
-// Moves the pages of a mapping to `target`, which is reserved for it, and grows it. False on failure; then the mapping
-// is where it was and the target is released.
+// Moves the pages of a mapping to `target`, which is reserved for it, and grows it. False on failure; then
+// the mapping is where it was and the target is released.
 bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) noexcept;
 
-// Asks the kernel to zero [base, base+bytes) in a child of fork (MADV_WIPEONFORK, Linux 4.14). False where it can't.
+// Asks the kernel to zero [base, base+bytes) in a child of fork (MADV_WIPEONFORK, Linux 4.14). False where it
+// can't.
 bool wipe_on_fork(uintptr_t base, size_t bytes) noexcept;
 
 } // namespace lowtide::os

@@ -1,5 +1,6 @@
-// A block is 2 MiB of address space in 32 slices, and the record of which of them are free and which of those are
-// dirty. A region is a reservation that blocks are taken from. Both are guarded by the lock of the page tier.
+// A block is 2 MiB of address space in 32 slices, and the record of which of them are free and which of those
+// are dirty. A region is a reservation that blocks are taken from. Both are guarded by the lock of the page
+// tier.
 //
 // The masks are the truth; lists and counters are derived from them and can be rebuilt (page_tier::rebuild).
 #pragma once
@@ -21,7 +22,8 @@ enum class block_state : uint8_t {
 struct by_room; // the tags of the two lists a block can be in
 struct by_age;
 
-// Invariant: dirty is a subset of free; free and purging are disjoint; a block that isn't committed has all masks 0.
+// Invariant: dirty is a subset of free; free and purging are disjoint; a block that isn't committed has all
+// masks 0.
 struct block : list_node<by_room>, list_node<by_age> {
     uintptr_t base = 0;
     uint32_t free = 0;    // slices nobody holds
@@ -41,7 +43,7 @@ struct region {
     uintptr_t base;
     uint32_t block_count;
     uint32_t first_usable; // no block before this one has a free slice or can get memory
-    block blocks[1]; // block_count of them
+    block blocks[1];       // block_count of them
 };
 
 } // namespace lowtide

@@ -1,6 +1,7 @@
-// Huge objects: from 64 MiB (option `huge`) up, and whatever is aligned to more than a block, a mapping of their own.
-// The record of such a span is in the page in front of its memory, so that no lock and no other memory is needed:
-// this is also the way out when a signal handler allocates while it interrupts the allocator itself.
+// Huge objects: from 64 MiB (option `huge`) up, and whatever is aligned to more than a block, a mapping of
+// their own. The record of such a span is in the page in front of its memory, so that no lock and no other
+// memory is needed: this is also the way out when a signal handler allocates while it interrupts the
+// allocator itself.
 #pragma once
 
 #include "pages/page_map.h"
@@ -17,8 +18,8 @@ public:
     [[nodiscard]] span* allocate(size_t size, size_t alignment) noexcept;
     void deallocate(span& s) noexcept;
 
-    // Grows or shrinks to hold `size` bytes, in place or by moving the pages (never the bytes). The span, perhaps at
-    // another address, or null when it could not be done; then nothing has changed.
+    // Grows or shrinks to hold `size` bytes, in place or by moving the pages (never the bytes). The span,
+    // perhaps at another address, or null when it could not be done; then nothing has changed.
     [[nodiscard]] span* resize(span& s, size_t size) noexcept;
 
     [[nodiscard]] size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }

@@ -2,8 +2,8 @@
 
 namespace lowtide {
 
-// What was being changed when the holder died in a fork can't be trusted: start again with a new chunk. The records
-// on the free lists are lost to the child, a few KiB.
+// What was being changed when the holder died in a fork can't be trusted: start again with a new chunk. The
+// records on the free lists are lost to the child, a few KiB.
 bool metadata::lock() noexcept {
     switch (mutex_.lock()) {
     case os::acquired::yes:

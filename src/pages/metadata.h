@@ -1,5 +1,5 @@
-// Memory for the allocator's own records: spans with their bitmaps, blocks, magazines. Records are never given back
-// to the system, only reused; together they are well under 1 % of the memory they describe.
+// Memory for the allocator's own records: spans with their bitmaps, blocks, magazines. Records are never
+// given back to the system, only reused; together they are well under 1 % of the memory they describe.
 #pragma once
 
 #include "base/units.h"
@@ -10,14 +10,14 @@
 
 namespace lowtide {
 
-// Zeroed memory is a valid, empty allocator once `source` is set. Its lock is a leaf: nothing is called under it but
-// the source.
+// Zeroed memory is a valid, empty allocator once `source` is set. Its lock is a leaf: nothing is called under
+// it but the source.
 class metadata {
 public:
     explicit constexpr metadata(const page_source* source) : source_(source) {}
 
-    // Zeroed, aligned to 64; records of 2 KiB are aligned to 2 KiB. At most 64 KiB. Null when there is no memory, or
-    // when a signal handler has interrupted this very function.
+    // Zeroed, aligned to 64; records of 2 KiB are aligned to 2 KiB. At most 64 KiB. Null when there is no
+    // memory, or when a signal handler has interrupted this very function.
     [[nodiscard]] void* allocate(size_t bytes) noexcept;
     void deallocate(void* record, size_t bytes) noexcept;
 

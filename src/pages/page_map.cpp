@@ -24,7 +24,8 @@ bool page_map::cover(const page_source& source, uintptr_t base, size_t bytes) no
     return true;
 }
 
-void page_map::set(uintptr_t base, slice_count length, span* s, uint32_t fast, slice_count fast_slices) noexcept {
+void page_map::set(uintptr_t base, slice_count length, span* s, uint32_t fast,
+                   slice_count fast_slices) noexcept {
     for (uint32_t i = 0; i < length.n; ++i) {
         const uintptr_t address = base + slice_count{i}.bytes();
         page_map_leaf* leaf = leaves_[address >> leaf_shift].load(std::memory_order_relaxed);

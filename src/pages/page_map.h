@@ -1,10 +1,11 @@
-// From any address to the span it lies in, in two steps: a root with an entry for each 4 GiB, a leaf with an entry
-// for each 64 KiB slice. Addresses that aren't ours find null, whatever their bits.
+// From any address to the span it lies in, in two steps: a root with an entry for each 4 GiB, a leaf with an
+// entry for each 64 KiB slice. Addresses that aren't ours find null, whatever their bits.
 //
-// There are two of everything. The slow half has the span. The fast half has the one number that free() needs, in a
-// form that its eighteen instructions can add up (front/fast_path_x86_64.S): a root entry is the distance from
-// `empty_leaf` to the leaf in units of 4 bytes, so that a zeroed root is valid and leads every address to the empty
-// leaf; a leaf entry is the offset of the size class among the magazines, 0 for "not in magazines".
+// There are two of everything. The slow half has the span. The fast half has the one number that free()
+// needs, in a form that its eighteen instructions can add up (front/fast_path_x86_64.S): a root entry is the
+// distance from `empty_leaf` to the leaf in units of 4 bytes, so that a zeroed root is valid and leads every
+// address to the empty leaf; a leaf entry is the offset of the size class among the magazines, 0 for "not in
+// magazines".
 //
 // Writers hold the memory they write about, and readers got the pointer from the writer; there is no lock.
 #pragma once
@@ -30,8 +31,11 @@ struct page_map_leaf {
     std::atomic<block*> blocks[leaf_entries / slices_per_block];
 };
 
-// The fast entry for objects that magazines of class `c` hold: the offset of that class's word in a row of magazines.
-constexpr uint32_t fast_entry_of(size_class c) { return static_cast<uint32_t>(index_of(c) * sizeof(uint64_t)); }
+// The fast entry for objects that magazines of class `c` hold: the offset of that class's word in a row of
+// magazines.
+constexpr uint32_t fast_entry_of(size_class c) {
+    return static_cast<uint32_t>(index_of(c) * sizeof(uint64_t));
+}
 
 // Zeroed memory is a valid, empty map.
 class page_map {
@@ -48,23 +52,28 @@ public:
 
     // The block that `address` lies in; the address is in a block of ours.
     [[nodiscard]] block* block_of(uintptr_t address) const noexcept {
-        return leaves_[address >> leaf_shift].load(std::memory_order_relaxed)->blocks[block_in_leaf(address)].load(
-            std::memory_order_relaxed);
+        return leaves_[address >> leaf_shift]
+            .load(std::memory_order_relaxed)
+            ->blocks[block_in_leaf(address)]
+            .load(std::memory_order_relaxed);
     }
     [[nodiscard]] bool in_block(uintptr_t address) const noexcept {
         return address >> (leaf_shift + 16) == 0 &&
-               leaves_[address >> leaf_shift].load(std::memory_order_relaxed) != nullptr && block_of(address) != nullptr;
+               leaves_[address >> leaf_shift].load(std::memory_order_relaxed) != nullptr &&
+               block_of(address) != nullptr;
     }
     void set_block(uintptr_t base, block* b) noexcept {
-        leaves_[base >> leaf_shift].load(std::memory_order_relaxed)->blocks[block_in_leaf(base)].store(
-            b, std::memory_order_relaxed);
+        leaves_[base >> leaf_shift]
+            .load(std::memory_order_relaxed)
+            ->blocks[block_in_leaf(base)]
+            .store(b, std::memory_order_relaxed);
     }
 
     // Makes sure that leaves for [base, base+bytes) exist. False when there is no memory for them.
     [[nodiscard]] bool cover(const page_source& source, uintptr_t base, size_t bytes) noexcept;
 
-    // Registers `s` for `length` slices from `base`. The fast entry goes to the first `fast_slices` of them. The
-    // leaves exist (cover).
+    // Registers `s` for `length` slices from `base`. The fast entry goes to the first `fast_slices` of them.
+    // The leaves exist (cover).
     void set(uintptr_t base, slice_count length, span* s, uint32_t fast, slice_count fast_slices) noexcept;
     void clear(uintptr_t base, slice_count length) noexcept { set(base, length, nullptr, 0, length); }
 

@@ -1,5 +1,5 @@
-// Where the page tier gets its memory and its time from. The system in a process; fake pages, injected failures and
-// an injected clock in a unit test. See os/vm.h for what each function promises.
+// Where the page tier gets its memory and its time from. The system in a process; fake pages, injected
+// failures and an injected clock in a unit test. See os/vm.h for what each function promises.
 #pragma once
 
 #include "os/machine.h"

@@ -17,8 +17,8 @@ bool page_tier::lock() noexcept {
     return false;
 }
 
-// A thread that died in a fork may have left lists half linked. The masks are written one at a time and are right,
-// but for what that thread was about to take or give: a leak of one run.
+// A thread that died in a fork may have left lists half linked. The masks are written one at a time and are
+// right, but for what that thread was about to take or give: a leak of one run.
 void page_tier::rebuild() noexcept {
     for (list<block, by_room>& room : rooms_)
         room.forget();
@@ -113,9 +113,10 @@ void page_tier::remember_peak() noexcept {
 page_run page_tier::allocate(slice_count length, size_t alignment) noexcept {
     if (length.n == 0 || !lock())
         return {};
-    const page_run run = length.n <= slices_per_block
-                             ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)))
-                             : allocate_large(length);
+    const page_run run =
+        length.n <= slices_per_block
+            ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)))
+            : allocate_large(length);
     remember_peak();
     mutex_.unlock();
     return run;
@@ -128,15 +129,17 @@ constexpr uint32_t starts_aligned_to(unsigned slices) {
     return starts;
 }
 
-// The bucket of the shortest sufficient run holds the blocks that are hardest to use for anything else; within it
-// the fullest of the first few, so that emptier blocks get to drain. `resident`: only runs that are dirty throughout.
+// The bucket of the shortest sufficient run holds the blocks that are hardest to use for anything else;
+// within it the fullest of the first few, so that emptier blocks get to drain. `resident`: only runs that are
+// dirty throughout.
 block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices, bool resident) noexcept {
     constexpr int looked_at = 8;
     for (unsigned bucket = slices; bucket < bucket_count; ++bucket) {
         block* best = nullptr;
         int best_free = slices_per_block + 1;
         int looked = 0;
-        for (block* b = rooms_[bucket].front(); b != nullptr && looked < looked_at; b = rooms_[bucket].after(*b), ++looked) {
+        for (block* b = rooms_[bucket].front(); b != nullptr && looked < looked_at;
+             b = rooms_[bucket].after(*b), ++looked) {
             const int free = __builtin_popcount(b->free);
             const uint32_t usable = resident ? b->dirty : b->free;
             if (free < best_free && (run_starts(usable, slices) & starts_aligned_to(alignment_slices)) != 0) {
@@ -229,7 +232,8 @@ uintptr_t page_tier::find_slices(uint32_t wanted, what kind) noexcept {
             if (usable && !usable_before)
                 in.first_usable = i;
             usable_before |= usable;
-            const uint32_t leading = free == ~uint32_t{0} ? slices_per_block : static_cast<uint32_t>(__builtin_ctz(~free));
+            const uint32_t leading =
+                free == ~uint32_t{0} ? slices_per_block : static_cast<uint32_t>(__builtin_ctz(~free));
             if (have + leading >= wanted)
                 return b.base - slice_count{have}.bytes();
             have = leading == slices_per_block ? have + leading : static_cast<uint32_t>(__builtin_clz(~free));
@@ -288,7 +292,8 @@ bool page_tier::add_region(size_t min_bytes) noexcept {
         return false;
     const auto count = static_cast<uint32_t>(bytes / block_size);
     const size_t record_bytes = align_up(sizeof(region) + count * sizeof(block), os::page_size());
-    const uintptr_t record = map_->cover(*source_, base, bytes) ? source_->map(record_bytes, os::page_size()) : 0;
+    const uintptr_t record =
+        map_->cover(*source_, base, bytes) ? source_->map(record_bytes, os::page_size()) : 0;
     if (record == 0) {
         source_->release(base, bytes);
         return false;
@@ -329,7 +334,8 @@ bool page_tier::extend(uintptr_t base, slice_count length, slice_count more) noe
     uintptr_t at = base + length.bytes();
     const uintptr_t end = at + more.bytes();
     // Within one block: beyond it lies another block's record, and a run that long gains nothing by staying.
-    if (more.n == 0 || align_down(at, block_size) != align_down(end - 1, block_size) || (at & (block_size - 1)) == 0)
+    if (more.n == 0 || align_down(at, block_size) != align_down(end - 1, block_size) ||
+        (at & (block_size - 1)) == 0)
         return false;
     if (!lock())
         return false;

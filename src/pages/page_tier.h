@@ -1,8 +1,8 @@
-// The page tier: runs of slices out of 2 MiB blocks out of reservations, and their return to the system (reclaim.cpp).
-// There is no top: any free run can be reused, and returned, whatever its neighbours do.
+// The page tier: runs of slices out of 2 MiB blocks out of reservations, and their return to the system
+// (reclaim.cpp). There is no top: any free run can be reused, and returned, whatever its neighbours do.
 //
-// One lock guards it all; it is held for a few hundred instructions, or one mprotect when a new block is needed, and
-// never while memory is purged. Lock order: shard class, then this, then metadata.
+// One lock guards it all; it is held for a few hundred instructions, or one mprotect when a new block is
+// needed, and never while memory is purged. Lock order: shard class, then this, then metadata.
 #pragma once
 
 #include "base/options.h"
@@ -33,12 +33,13 @@ public:
     constexpr page_tier(const page_source* source, page_map* map, const options* settings)
         : source_(source), map_(map), settings_(settings) {}
 
-    // `length` slices (any number up to a few GiB), aligned to `alignment` (a power of two up to block_size; not with
-    // more than a block). The page map has leaves for it. Base 0 when there is no memory or a signal handler interrupted this tier.
+    // `length` slices (any number up to a few GiB), aligned to `alignment` (a power of two up to block_size;
+    // not with more than a block). The page map has leaves for it. Base 0 when there is no memory or a signal
+    // handler interrupted this tier.
     [[nodiscard]] page_run allocate(slice_count length, size_t alignment = slice_size) noexcept;
 
-    // `clean` says that the memory has been purged already. False, and nothing has happened, when a signal handler
-    // interrupted this tier.
+    // `clean` says that the memory has been purged already. False, and nothing has happened, when a signal
+    // handler interrupted this tier.
     [[nodiscard]] bool deallocate(uintptr_t base, slice_count length, bool clean = false) noexcept;
 
     // Takes the `more` slices behind [base, base+length) if all are free.
@@ -50,14 +51,16 @@ public:
     // Purges all free memory; the bytes that went back.
     size_t purge_all() noexcept;
 
-    // Gives the address space of free blocks back, so that a large mapping or another limit's user can have it. The
-    // bytes.
+    // Gives the address space of free blocks back, so that a large mapping or another limit's user can have
+    // it. The bytes.
     size_t surrender() noexcept;
 
     [[nodiscard]] page_counts counts() noexcept;
 
     // Bytes that are readable and writable, without the lock. They grow when nothing free would do.
-    [[nodiscard]] size_t committed_bytes() const noexcept { return __atomic_load_n(&committed_, __ATOMIC_RELAXED); }
+    [[nodiscard]] size_t committed_bytes() const noexcept {
+        return __atomic_load_n(&committed_, __ATOMIC_RELAXED);
+    }
 
     // Bytes held by slabs and runs, without the lock.
     [[nodiscard]] size_t used_bytes() const noexcept {

@@ -1,8 +1,10 @@
 // The tide, first part: how free memory goes back to the system.
-//  - A cap on dirty memory, enforced when memory is freed: max(dirty_cap, used/dirty_share), and beside it as much as
-//    the program needed more within the last demand window: what is about to be reused isn't purged (a refault costs
-//    3 us a page, a purge 0.35-0.5).
-//  - Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread of a
+//  - A cap on dirty memory, enforced when memory is freed: max(dirty_cap, used/dirty_share), and beside it as
+//  much as
+//    the program needed more within the last demand window: what is about to be reused isn't purged (a
+//    refault costs 3 us a page, a purge 0.35-0.5).
+//  - Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread
+//  of a
 //    later stage will call tick() as well, and then this holds without a call from the program.
 //  - purge_all() and surrender() on request: malloc_trim, and when memory has run out.
 // Purging is done without the lock: the slices are nobody's in the meantime.
@@ -49,7 +51,8 @@ void page_tier::enforce_cap() noexcept {
 void page_tier::tick() noexcept {
     const uint64_t now = source_->now_ms();
     uint64_t due = next_tick_ms_.load(std::memory_order_relaxed);
-    if (now < due || !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
+    if (now < due ||
+        !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
         return;
     if (settings_->decay_ms < 0 || !lock())
         return;
@@ -71,8 +74,8 @@ size_t page_tier::purge_all() noexcept {
     return after - before;
 }
 
-// Purges the blocks that have been left alone the longest until at most `keep` slices are dirty; only blocks whose
-// last free was before `freed_before`. With the lock, which is dropped in between.
+// Purges the blocks that have been left alone the longest until at most `keep` slices are dirty; only blocks
+// whose last free was before `freed_before`. With the lock, which is dropped in between.
 size_t page_tier::purge_oldest(size_t keep, uint64_t freed_before) noexcept {
     if (purge_refused_until_ms_ != 0 && source_->now_ms() < purge_refused_until_ms_)
         return 0;
@@ -112,8 +115,8 @@ size_t page_tier::purge_block(block& b) noexcept {
         left &= ~run;
     }
 
-    // Nobody can hold this lock across the call above but another thread, so it is never `mine` here; a signal
-    // handler that interrupts the calls finds it free.
+    // Nobody can hold this lock across the call above but another thread, so it is never `mine` here; a
+    // signal handler that interrupts the calls finds it free.
     while (!lock()) {
     }
     unfile(b);

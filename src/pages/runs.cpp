@@ -23,37 +23,11 @@ void run_tier::uncount(size_class c, size_t size) noexcept {
         unclassed_.fetch_sub(size, std::memory_order_relaxed);
 }
 
-// The parked run, if it suits: its end may go unused up to an eighth.
-span* run_tier::unpark(slice_count length, size_t alignment) noexcept {
-    if (parked_.load(std::memory_order_relaxed) == nullptr)
-        return nullptr;
-    span* s = parked_.exchange(nullptr, std::memory_order_acq_rel);
-    if (s == nullptr)
-        return nullptr;
-    parked_bytes_.store(0, std::memory_order_relaxed);
-    const bool suits = length.n <= s->length.n && s->length.n - length.n <= length.n / 8 && s->base % alignment == 0;
-    if (!suits) {
-        retire(*s);
-        return nullptr;
-    }
-    s->parked = false;
-    return s;
-}
-
-void run_tier::release_parked() noexcept {
-    if (span* s = parked_.exchange(nullptr, std::memory_order_acq_rel)) {
-        parked_bytes_.store(0, std::memory_order_relaxed);
-        retire(*s);
-    }
-}
-
 run_result run_tier::allocate(size_t size, size_t alignment) noexcept {
-    const slice_count length = slice_count::holding(size);
-    if (span* s = length.n > slices_per_block ? unpark(length, alignment) : nullptr)
-        return {s, false};
     auto* s = static_cast<span*>(records_->allocate(sizeof(span)));
     if (s == nullptr)
         return {};
+    const slice_count length = slice_count::holding(size);
     const page_run run = pages_->allocate(length, alignment);
     if (run.base == 0) {
         records_->deallocate(s, sizeof(span));
@@ -68,17 +42,6 @@ run_result run_tier::allocate(size_t size, size_t alignment) noexcept {
 }
 
 bool run_tier::deallocate(span& s) noexcept {
-    if (s.length.n <= slices_per_block || s.object_size > max_parked || s.object_size > settings_->dirty_cap)
-        return retire(s);
-    s.parked = true;
-    parked_bytes_.store(s.object_size, std::memory_order_relaxed);
-    if (span* before = parked_.exchange(&s, std::memory_order_acq_rel))
-        retire(*before);
-    return true;
-}
-
-// Gives the memory back; false, and nothing has happened, when a signal handler interrupted the tiers below.
-bool run_tier::retire(span& s) noexcept {
     const uintptr_t base = s.base;
     const slice_count length = s.length;
     // First out of the map: once the slices are free, another thread may have them.

@@ -1,4 +1,5 @@
-// Objects that are a run of slices each: above 256 KiB, below the size from which an object has a mapping of its own.
+// Objects that are a run of slices each: above 256 KiB, below the size from which an object has a mapping of
+// its own.
 #pragma once
 
 #include "pages/metadata.h"
@@ -18,19 +19,15 @@ inline constexpr size_t max_run_bytes = size_t{1} << 44;
 
 class run_tier {
 public:
-    constexpr run_tier(page_tier* pages, page_map* map, metadata* records, const page_source* source,
-                       const options* settings)
-        : pages_(pages), map_(map), records_(records), source_(source), settings_(settings) {}
+    constexpr run_tier(page_tier* pages, page_map* map, metadata* records, const page_source* source)
+        : pages_(pages), map_(map), records_(records), source_(source) {}
 
-    // At least `size` bytes (1 .. max_run_bytes) aligned to `alignment` (at most block_size; not with more than a block).
+    // At least `size` bytes (1 .. max_run_bytes) aligned to `alignment` (at most block_size; not with more
+    // than a block).
     [[nodiscard]] run_result allocate(size_t size, size_t alignment) noexcept;
 
     // False, and nothing has happened, when a signal handler interrupted the tiers below.
     [[nodiscard]] bool deallocate(span& s) noexcept;
-
-    // Gives back the run that is kept warm.
-    void release_parked() noexcept;
-    [[nodiscard]] size_t parked_bytes() const noexcept { return parked_bytes_.load(std::memory_order_relaxed); }
 
     // Gives the end back, or takes what is free behind it; `size` is not 0. False when it stays as it is.
     [[nodiscard]] bool resize(span& s, size_t size) noexcept;
@@ -39,15 +36,12 @@ public:
     [[nodiscard]] size_t count(size_class c) const noexcept {
         return counts_[index_of(c)].load(std::memory_order_relaxed);
     }
-    // Bytes of the runs of class 0, the parked one included.
-    [[nodiscard]] size_t unclassed_bytes() const noexcept { return unclassed_.load(std::memory_order_relaxed); }
+    // Bytes of the runs of class 0, parked ones included.
+    [[nodiscard]] size_t unclassed_bytes() const noexcept {
+        return unclassed_.load(std::memory_order_relaxed);
+    }
 
 private:
-    // How large a run may be that is kept warm. One is, however many sizes there are.
-    static constexpr size_t max_parked = 32 * mebibyte;
-
-    bool retire(span& s) noexcept;
-    span* unpark(slice_count length, size_t alignment) noexcept;
     void describe(span& s, slice_count length) noexcept;
     void count(const span& s) noexcept;
     void uncount(size_class c, size_t size) noexcept;
@@ -56,13 +50,8 @@ private:
     page_map* map_;
     metadata* records_;
     const page_source* source_;
-    const options* settings_;
     std::atomic<size_t> counts_[all_classes]{};
     std::atomic<size_t> unclassed_{0};
-    // The run that was freed last, outside the classes that magazines hold: a program that takes and frees one large
-    // buffer after the other pays 30 ns for it instead of 800.
-    std::atomic<span*> parked_{nullptr};
-    std::atomic<size_t> parked_bytes_{0};
 };
 
 } // namespace lowtide

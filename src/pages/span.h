@@ -1,11 +1,12 @@
-// A span is a stretch of slices with one purpose: a slab of equal objects, a run that is one object, or a mapping
-// of its own. Its description lives away from the memory it describes (a huge one's in the page in front of it), so
-// a program that writes out of bounds can't reach it, and the memory can go back page by page.
+// A span is a stretch of slices with one purpose: a slab of equal objects, a run that is one object, or a
+// mapping of its own. Its description lives away from the memory it describes (a huge one's in the page in
+// front of it), so a program that writes out of bounds can't reach it, and the memory can go back page by
+// page.
 #pragma once
 
 #include "base/list.h"
-#include "base/units.h"
 #include "base/size_class.h"
+#include "base/units.h"
 
 #include <cstdint>
 
@@ -13,21 +14,21 @@ namespace lowtide {
 
 enum class span_kind : uint8_t { slab, run, huge };
 
-// Owner: whoever holds the memory. A slab's fields are guarded by the lock of its shard class; those of a run and
-// of a huge span belong to the thread that owns the object. `base`, `kind`, `size_class` never change.
+// Owner: whoever holds the memory. A slab's fields are guarded by the lock of its shard class; those of a run
+// and of a huge span belong to the thread that owns the object. `base`, `kind`, `size_class` never change.
 struct span : list_node<> {
-    uintptr_t base = 0;       // first byte handed out; a slab's first object
-    size_t object_size = 0;   // usable bytes of the object, of each object in a slab
-    slice_count length{};     // slices; of a huge span: unused
+    uintptr_t base = 0;     // first byte handed out; a slab's first object
+    size_t object_size = 0; // usable bytes of the object, of each object in a slab
+    slice_count length{};   // slices; of a huge span: unused
     span_kind kind = span_kind::run;
-    size_class sc{};          // slab, and runs that magazines hold
-    bool parked = false;      // a run that the program has freed and run_tier keeps for the next one of its size
-    uint8_t bin = 0;          // slab: which list of its shard class it is in
-    uint32_t capacity = 0;    // slab: number of objects
+    size_class sc{};     // slab, and runs that magazines hold
+    bool parked = false; // a run that the program has freed and the front keeps for the next one of its size
+    uint8_t bin = 0;     // slab: which list of its shard class it is in
+    uint32_t capacity = 0; // slab: number of objects
     uint32_t free_objects = 0;
     uint32_t first_free_word = 0; // slab: no free object is in a word of the bitmap before this one
-    uint32_t reciprocal = 0;  // slab: ceil(2^32 / object_size), see object_index()
-    uintptr_t mapping = 0;    // huge: where the mapping begins, and its length
+    uint32_t reciprocal = 0;      // slab: ceil(2^32 / object_size), see object_index()
+    uintptr_t mapping = 0;        // huge: where the mapping begins, and its length
     size_t mapping_bytes = 0;
 
     // Slab: one bit an object, set where it is free. It follows the span in memory.

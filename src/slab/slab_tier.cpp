@@ -32,8 +32,8 @@ bool slab_tier::lock(size_class c) noexcept {
     return false;
 }
 
-// A thread that died in a fork held the lock. The bitmaps are the truth: each bit is written in one go. Objects that
-// the thread had taken and not handed out are lost.
+// A thread that died in a fork held the lock. The bitmaps are the truth: each bit is written in one go.
+// Objects that the thread had taken and not handed out are lost.
 void slab_tier::rebuild(size_class c) noexcept {
     class_shard& shard = shard_of(c);
     shard.current = nullptr;
@@ -115,7 +115,8 @@ void slab_tier::retire(span& s) noexcept {
     const uintptr_t base = s.base;
     const slice_count length = s.length;
     map_->clear(base, length);
-    if (!pages_->deallocate(base, length)) // interrupted: a signal handler's free. Rare enough to lose a slab for.
+    if (!pages_->deallocate(base,
+                            length)) // interrupted: a signal handler's free. Rare enough to lose a slab for.
         return;
     records_->deallocate(&s, record_bytes(s.capacity));
 }
@@ -136,7 +137,8 @@ unsigned slab_tier::extract(span& s, void** end, unsigned wanted) noexcept {
         uint64_t bits = s.bitmap()[w];
         const uintptr_t word_base = s.base + size_t{w} * 64 * s.object_size;
         for (; bits != 0 && taken < count; bits &= bits - 1)
-            *--end = reinterpret_cast<void*>(word_base + static_cast<unsigned>(__builtin_ctzll(bits)) * s.object_size),
+            *--end = reinterpret_cast<void*>(word_base +
+                                             static_cast<unsigned>(__builtin_ctzll(bits)) * s.object_size),
             ++taken;
         s.bitmap()[w] = bits;
         s.first_free_word = w;
@@ -207,8 +209,8 @@ give_result slab_tier::give(size_class c, void* const* objects, unsigned count) 
     list<span> emptied;
     span* last = nullptr; // objects of one slab tend to come together: its lists change once for all of them
     const auto settle = [&] {
-        if (last == nullptr)
-            return;
+        if (last == nullptr || last->kind != span_kind::slab || last->sc != c)
+            return; // the wrong one: nothing has changed there
         const bool spare = last->free_objects == last->capacity && shard.free_objects > last->capacity;
         if (spare && last != shard.current) {
             if (last->bin != no_bin)
@@ -239,8 +241,7 @@ give_result slab_tier::give(size_class c, void* const* objects, unsigned count) 
         ++s->free_objects;
         ++shard.free_objects;
     }
-    if (result.error == free_error::none)
-        settle();
+    settle();
     shard.mutex.unlock();
     retire_all(emptied);
     return result;

@@ -1,8 +1,10 @@
-// The slab tier: objects of one size class out of slabs. A slab's record is out of line: a bitmap says which objects
-// are free, and the index of an object comes from a multiplication, which also proves that a pointer is the start of
-// one. Nothing is ever written into memory that this tier calls free, so pages of it can go back.
+// The slab tier: objects of one size class out of slabs. A slab's record is out of line: a bitmap says which
+// objects are free, and the index of an object comes from a multiplication, which also proves that a pointer
+// is the start of one. Nothing is ever written into memory that this tier calls free, so pages of it can go
+// back.
 //
-// Each size class has its own lock. It refills from one slab at a time, the fullest first, so that sparse ones drain.
+// Each size class has its own lock. It refills from one slab at a time, the fullest first, so that sparse
+// ones drain.
 #pragma once
 
 #include "base/list.h"
@@ -38,8 +40,8 @@ public:
     constexpr slab_tier(page_tier* pages, page_map* map, metadata* records)
         : pages_(pages), map_(map), records_(records) {}
 
-    // Takes up to `wanted` objects and stores them at end[-1], end[-2], …, lowest address last, so that a stack
-    // filled so hands out the lowest first. Returns how many; fewer only when memory is short.
+    // Takes up to `wanted` objects and stores them at end[-1], end[-2], …, lowest address last, so that a
+    // stack filled so hands out the lowest first. Returns how many; fewer only when memory is short.
     [[nodiscard]] unsigned take(size_class c, void** end, unsigned wanted) noexcept;
 
     // Takes objects back. Every one is checked; the first wrong one ends it.

@@ -1,4 +1,4 @@
-#include "entry/environment.h"
+#include "os/environment.h"
 
 #include "base/units.h"
 #include "os/machine.h"
@@ -7,7 +7,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-namespace lowtide {
+namespace lowtide::os {
 
 namespace {
 
@@ -35,12 +35,11 @@ void with_variable(std::string_view name, void (*use)(void*, std::string_view) n
         return;
     }
     constexpr size_t most = 256 * kibibyte;
-    const uintptr_t buffer = os::map(most, os::page_size());
+    const uintptr_t buffer = map(most, page_size());
     if (buffer == 0)
         return;
     auto* text = reinterpret_cast<char*>(buffer);
-    const long length =
-        os::read_file("/proc/self/environ", text, most - 1); // the rest stays 0: every entry ends
+    const long length = read_file("/proc/self/environ", text, most - 1); // the rest stays 0: every entry ends
     for (const char* entry = text; length > 0 && entry < text + length;
          entry += std::string_view(entry).size() + 1) {
         const std::string_view value = value_in(entry, name);
@@ -49,7 +48,7 @@ void with_variable(std::string_view name, void (*use)(void*, std::string_view) n
             break;
         }
     }
-    os::release(buffer, most);
+    release(buffer, most);
 }
 
-} // namespace lowtide
+} // namespace lowtide::os

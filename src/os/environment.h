@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <string_view>
 
-namespace lowtide {
+namespace lowtide::os {
 
 // Calls use(value) if the variable is set. Nothing under AT_SECURE: the environment isn't the program's
 // friend there.
 void with_variable(std::string_view name, void (*use)(void* context, std::string_view value) noexcept,
                    void* context) noexcept;
 
-} // namespace lowtide
+} // namespace lowtide::os
