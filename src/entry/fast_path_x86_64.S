@@ -6,8 +6,8 @@
 
 /* Where the rseq area is, as a distance from the thread pointer. Start-up stores it. Before, in a program that is linked
  * statically, it is the stand-in's. A linker can't put that into a shared library's data; there it begins as -2, and what
- * is compared are bits 16 .. 47 of the thread pointer itself, which the ABI keeps at %fs:0: at least 2^13, for the
- * dynamic linker maps the thread control block above 512 MiB. */
+ * is compared are bits 16 .. 47 of the thread pointer itself, which the ABI keeps at %fs:0: at least 2^10, for the
+ * dynamic linker maps the thread control block above 64 MiB (lowest under valgrind). */
         .data
         .balign 8
         .globl  lowtide_rseq_area

@@ -6,7 +6,7 @@
 
 /* include/uapi/linux/rseq.h */
 #define RSEQ_CPU_ID 4             /* the processor, or negative in a thread that is not registered */
-#define RSEQ_CPU_LIMIT 8192       /* more than any kernel's NR_CPUS */
+#define RSEQ_CPU_LIMIT 1024       /* FAST_MAX_ROWS: with more processors, the caches are locked ones */
 #define RSEQ_CS 8                 /* the descriptor of the running critical section */
 #define RSEQ_MM_CID 24            /* concurrency id, dense from 0; Linux 6.3 */
 #define RSEQ_SIGNATURE 0x53053053 /* glibc's RSEQ_SIG on x86-64; precedes every abort handler */

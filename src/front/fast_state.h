@@ -50,6 +50,7 @@ static_assert(offsetof(fast_state, malloc_section) == FAST_CS_MALLOC);
 static_assert(offsetof(fast_state, new_section) == FAST_CS_NEW);
 static_assert(offsetof(fast_state, free_section) == FAST_CS_FREE);
 static_assert(offsetof(fast_state, class_table) == FAST_CLASS_TABLE && FAST_NOTHING == FAST_CLASS_TABLE);
+static_assert(RSEQ_CPU_LIMIT == FAST_MAX_ROWS);
 static_assert(FAST_MAX_MEDIUM == max_class_object && FAST_MEDIUM_STEP == 1 << FAST_MEDIUM_SHIFT);
 static_assert(offsetof(fast_state, map) + page_map::offset_of_root() == FAST_MAP_ROOT);
 static_assert(offsetof(fast_state, map) + page_map::offset_of_empty_leaf() == FAST_EMPTY_LEAF);

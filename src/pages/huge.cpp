@@ -25,6 +25,7 @@ span* huge_tier::settle(uintptr_t mapping, size_t mapping_bytes) noexcept {
 
 span* huge_tier::allocate(size_t size, size_t alignment) noexcept {
     const size_t header = os::page_size();
+    release_stuck();
     alignment = alignment < base_alignment ? base_alignment : alignment;
     if (size > max_request - header - alignment)
         return nullptr;
@@ -46,7 +47,29 @@ void huge_tier::deallocate(span& s) noexcept {
     count_.fetch_sub(1, std::memory_order_relaxed);
     bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);
     returned_.fetch_add(s.object_size, std::memory_order_relaxed);
-    os::release(s.mapping, s.mapping_bytes);
+    release_stuck();
+    if (!os::unmap(s.mapping, s.mapping_bytes))
+        keep_stuck(s);
+}
+
+// No more mappings are to be had, and a hole would be one: the memory goes back, the address space later.
+void huge_tier::keep_stuck(span& s) noexcept {
+    os::purge(s.base, s.object_size);
+    span* first = stuck_.load(std::memory_order_relaxed);
+    do
+        s.next = first;
+    while (!stuck_.compare_exchange_weak(first, &s, std::memory_order_release, std::memory_order_relaxed));
+}
+
+void huge_tier::release_stuck() noexcept {
+    if (stuck_.load(std::memory_order_relaxed) == nullptr)
+        return;
+    for (auto* s = stuck_.exchange(nullptr, std::memory_order_acquire); s != nullptr;) {
+        auto* next = static_cast<span*>(s->next);
+        if (!os::unmap(s->mapping, s->mapping_bytes))
+            keep_stuck(*s);
+        s = next;
+    }
 }
 
 span* huge_tier::resize(span& s, size_t size) noexcept {

@@ -27,9 +27,12 @@ public:
     [[nodiscard]] size_t returned_bytes() const noexcept { return returned_.load(std::memory_order_relaxed); }
 
 private:
+    void keep_stuck(span& s) noexcept;
+    void release_stuck() noexcept;
     span* settle(uintptr_t mapping, size_t mapping_bytes) noexcept;
 
     page_map* map_;
+    std::atomic<span*> stuck_{nullptr}; // freed, but the kernel could not unmap them; linked by `next`
     std::atomic<size_t> count_{0};
     std::atomic<size_t> bytes_{0};
     std::atomic<size_t> returned_{0}; // unmapped so far, in all
