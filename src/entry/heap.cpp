@@ -28,7 +28,7 @@ void report_from_front(free_error error, const void* object, size_class) noexcep
 void warn(void*, std::string_view line) noexcept {
     char text[512];
     printer out(text);
-    out.print("lowtide: {}\n", line);
+    out.print("{}\n", line);
     os::write_all(2, out.text().data(), out.text().size());
 }
 

@@ -15,8 +15,10 @@ namespace lowtide {
 
 namespace {
 
-// Where the report goes: set by LOWTIDE_REPORT=<pid>:<path>, "-" for standard error. Empty: no report.
+// Where the report goes: set by LOWTIDE_REPORT=<pid>:<path>, "-" for standard error. Empty: no report. Children that
+// this process forks have the path too, but not the number.
 char report_path[4096];
+size_t reporting_process = 0;
 
 // Is `text` a decimal number, followed by `after` or the end, that is this process's id?
 bool is_own_pid(std::string_view text) {
@@ -49,6 +51,7 @@ void remember_report(void*, std::string_view value) noexcept {
     value.remove_prefix(colon + 1);
     if (value.size() < sizeof(report_path))
         memcpy(report_path, value.data(), value.size());
+    reporting_process = os::process_id();
 }
 
 void to_file(void* fd, const char* text, size_t size) noexcept {
@@ -63,7 +66,7 @@ __attribute__((constructor)) void begin() {
 }
 
 __attribute__((destructor)) void end() {
-    if (report_path[0] == '\0')
+    if (report_path[0] == '\0' || reporting_process != os::process_id())
         return;
     const bool to_stderr = std::string_view(report_path) == "-";
     const int fd = to_stderr ? 2 : os::create_file(report_path);

@@ -122,9 +122,28 @@ bool cache::exchange_parked(span* next, span*& previous) noexcept {
     return true;
 }
 
+// While it lives, a row of the locked policy stands still. One of a concurrency id can't be stopped: there, what is read
+// from a magazine or a span may be torn, and is only counted.
+class cache::still_row {
+public:
+    still_row(const cache& of, unsigned row)
+        : mutex_(of.slots_[row].mutex), locked_(of.policy_ == os::rseq_support::locked && lock(mutex_)) {}
+    ~still_row() {
+        if (locked_)
+            mutex_.unlock();
+    }
+    still_row(const still_row&) = delete;
+    still_row& operator=(const still_row&) = delete;
+
+private:
+    os::mutex& mutex_;
+    const bool locked_;
+};
+
 parked_runs cache::parked() const noexcept {
     parked_runs total;
     for (unsigned r = 0; r < rows_; ++r) {
+        const still_row still(*this, r);
         const uint64_t word = __atomic_load_n(&state_->rows[r].loaded[parked_word], __ATOMIC_RELAXED);
         if (word == state_->nothing())
             continue;
@@ -137,6 +156,7 @@ parked_runs cache::parked() const noexcept {
 size_t cache::count(size_class c) const noexcept {
     size_t total = 0;
     for (unsigned r = 0; r < rows_; ++r) {
+        const still_row still(*this, r);
         for (const position where : {position::loaded, position::spare}) {
             const uint64_t word = __atomic_load_n(&word_in(state_->rows[r], c, where), __ATOMIC_RELAXED);
             const unsigned objects = unpacked(word).count;

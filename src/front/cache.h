@@ -72,6 +72,7 @@ private:
         return where == position::loaded ? row.loaded[index_of(c)] : row.spare[index_of(c)];
     }
 
+    class still_row;
     struct alignas(64) slot_lock {
         os::mutex mutex;
     };
@@ -81,7 +82,7 @@ private:
     os::rseq_support policy_ = os::rseq_support::locked;
     unsigned rows_ = 1;
     std::atomic<uint32_t> next_slot_{0};
-    slot_lock slots_[max_slots]{};
+    mutable slot_lock slots_[max_slots]{};
 };
 
 } // namespace lowtide

@@ -1,0 +1,33 @@
+// A server under test: started, waited for until it answers, and ended in its own way.
+#pragma once
+
+#include "programs/programs.h"
+
+#include <functional>
+
+namespace lowtide::bench {
+
+class server {
+public:
+    /// `stop` is the signal that makes it finish in order.
+    server(const supervisor& processes, const launch& what, int stop)
+        : processes_(processes), running_(processes.start(what)), stop_(stop) {}
+    /// Lets it clean up after itself, whatever happened: PostgreSQL's processes are not all in its group.
+    ~server();
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    /// Returns once `answers` says true. Throws run_failed if the server ends before, or does not answer at
+    /// all.
+    void await(const std::function<bool()>& answers);
+
+    /// Throws run_failed unless it ends as it should.
+    ended stop();
+
+private:
+    const supervisor& processes_;
+    child running_;
+    int stop_;
+};
+
+} // namespace lowtide::bench

@@ -1,0 +1,76 @@
+// See witnessed.h.
+#include "programs/witnessed.h"
+
+#include "runner/errors.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <fmt/format.h>
+#include <sstream>
+#include <system_error>
+#include <unistd.h>
+
+namespace lowtide::bench {
+
+namespace fs = std::filesystem;
+
+witnessed::witnessed(const allocator& allocator, const program_settings& settings)
+    : allocator_(allocator), record_(files_.path() / "witness"), witness_(files_.path() / "witness.so") {
+    // A copy, for the same reasons as the allocators'.
+    fs::copy_file(settings.witness, witness_);
+    write_file(record_, "");
+    fs::permissions(record_, fs::perms{0666}); // the program may run as another user
+}
+
+void witnessed::give_to(const account& owner) const {
+    if (chown(directory().c_str(), owner.user, owner.group) != 0)
+        throw std::system_error(errno, std::generic_category(), "chown " + directory().string());
+}
+
+launch witnessed::prepare(std::vector<std::string> words) const {
+    // Also for libc: a program may be linked with another allocator, which libc then goes before.
+    return {.words = std::move(words),
+            .variables = {{"LD_PRELOAD", fmt::format("{}:{}", allocator_.loaded.string(), witness_.string())},
+                          {"LOWTIDE_BENCH_WITNESS", record_}}};
+}
+
+measurement witnessed::account_for(const std::string& program, double ns_per_operation,
+                                   const rusage& usage) const {
+    measurement result{.ns_per_operation = ns_per_operation,
+                       .peak_rss_kib = 0,
+                       .minor_faults = 0,
+                       .user_seconds = seconds_of(usage.ru_utime),
+                       .system_seconds = seconds_of(usage.ru_stime),
+                       .checksum = {}};
+    std::istringstream lines(read_file(record_));
+    std::string what;
+    std::string name;
+    for (int pid; lines >> what >> pid >> name;) {
+        if (what == "start") {
+            std::string object;
+            std::getline(lines >> std::ws, object);
+            verify(allocator_, {.malloc = object, .free = object});
+        } else {
+            double peak = 0;
+            double faults = 0;
+            lines >> peak >> faults;
+            if (name == program) {
+                result.peak_rss_kib = std::max(result.peak_rss_kib, peak);
+                result.minor_faults += faults;
+            }
+        }
+    }
+    if (!(result.peak_rss_kib > 0 && result.minor_faults > 0))
+        throw run_failed(fmt::format("no process of {} told of its end", program));
+    return result;
+}
+
+std::string checksum_of(const std::string& text) {
+    std::uint64_t hash = 0xcbf29ce484222325u;
+    for (const char c : text)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+    return fmt::format("{:016x}", hash);
+}
+
+} // namespace lowtide::bench

@@ -1,0 +1,95 @@
+// The JSON report; its schema is described in bench/README.md.
+#include "report/report.h"
+
+#include <nlohmann/json.hpp>
+
+namespace lowtide::bench {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+json of(const machine& where) {
+    return {{"processor", where.processor}, {"processors", where.processors},
+            {"memory", where.memory},       {"kernel", where.kernel},
+            {"libc", where.libc},           {"huge_pages", where.huge_pages}};
+}
+
+json of(const measurement& run) {
+    json object = {{"time", run.ns_per_operation},
+                   {"peak_rss", run.peak_rss_kib},
+                   {"minor_faults", run.minor_faults},
+                   {"user_seconds", run.user_seconds},
+                   {"system_seconds", run.system_seconds}};
+    if (!run.checksum.empty())
+        object["checksum"] = run.checksum;
+    return object;
+}
+
+json completed(const row& of_row, std::size_t index) {
+    const cell& shown = of_row.cells[index];
+    json object = {{"status", "ok"}};
+    for (const metric& what : metrics) {
+        const spread values = shown.of(what);
+        object[what.key] = {{"median", values.median},
+                            {"min", values.min},
+                            {"max", values.max},
+                            {"ratio", *of_row.ratios(what)[index]}};
+    }
+    return object;
+}
+
+json of(const results& measured, const row& shown) {
+    json object = {{"name", shown.about.name}, {"group", shown.about.group}, {"about", shown.about.about}};
+    if (!shown.unavailable.empty()) {
+        object["skipped"] = shown.unavailable;
+        return object;
+    }
+    json& list = object["results"] = json::object();
+    for (std::size_t i = 0; i < shown.cells.size(); ++i) {
+        const cell& one = shown.cells[i];
+        json result =
+            one.completed() ? completed(shown, i) : json{{"status", "failed"}, {"reason", one.failure}};
+        json& runs = result["runs"] = json::array();
+        for (const measurement& run : one.runs)
+            runs.push_back(of(run));
+        list[measured.allocators[i].name] = std::move(result);
+    }
+    return object;
+}
+
+json summary(const results& measured) {
+    json object = {{"workloads", compared(measured)}, {"failures", measured.failures()}};
+    json& list = object["allocators"] = json::object();
+    for (const metric& what : metrics) {
+        const std::vector<standing> all = standings(measured, what);
+        for (std::size_t i = 0; i < all.size(); ++i)
+            list[measured.allocators[i].name][what.key] = {{"geometric_mean", all[i].mean},
+                                                           {"worst", all[i].worst},
+                                                           {"worst_workload", all[i].worst_workload}};
+    }
+    return object;
+}
+
+} // namespace
+
+std::string json_report(const results& measured) {
+    json report = {{"format", "lowtide-bench"},
+                   {"version", 1},
+                   {"date", measured.date},
+                   {"command", measured.command},
+                   {"machine", of(measured.where)},
+                   {"settings", {{"repeat", measured.repeat}, {"scale", measured.scale}}},
+                   {"interrupted", measured.interrupted}};
+    json& allocators = report["allocators"] = json::array();
+    for (const allocator& each : measured.allocators)
+        allocators.push_back({{"name", each.name}, {"file", each.file.string()}, {"version", each.version}});
+    json& workloads = report["workloads"] = json::array();
+    for (const row& each : measured.rows)
+        workloads.push_back(of(measured, each));
+    report["summary"] = summary(measured);
+    // What a program or a path says need not be UTF-8.
+    return report.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+}
+
+} // namespace lowtide::bench

@@ -1,0 +1,19 @@
+// The three faces of a session's results.
+#pragma once
+
+#include "runner/results.h"
+
+#include <string>
+
+namespace lowtide::bench {
+
+/// Tables for a terminal or a file; with escape sequences for colours if asked for.
+std::string text_report(const results& measured, bool colours);
+
+/// The schema is in bench/README.md.
+std::string json_report(const results& measured);
+
+/// One self-contained page that shows the JSON.
+std::string html_report(const std::string& json);
+
+} // namespace lowtide::bench

@@ -1,0 +1,178 @@
+// The plain-text report: one table for each metric, then the standings.
+#include "report/report.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <string_view>
+
+namespace lowtide::bench {
+
+namespace {
+
+enum class colour { none, good, bad, faint };
+
+constexpr double good_ratio = 1.05; // within what repeated runs differ by
+constexpr double bad_ratio = 1.25;
+
+/// A value in the largest unit that keeps it at 1 or more, in three digits or so.
+std::string scaled(double value, std::initializer_list<const char*> units, double step) {
+    auto unit = units.begin();
+    for (; value >= step && unit + 1 != units.end(); ++unit)
+        value /= step;
+    const int digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+    return fmt::format("{:.{}f}{}", value, digits, *unit);
+}
+
+std::string in_words(const metric& what, double value) {
+    if (what.value == &measurement::ns_per_operation)
+        return scaled(value, {" ns", " µs", " ms", " s"}, 1000);
+    if (what.value == &measurement::peak_rss_kib)
+        return scaled(value, {" KiB", " MiB", " GiB"}, 1024);
+    return value < 1000 ? fmt::format("{:.0f}", value) : scaled(value / 1000, {"k", "M"}, 1000);
+}
+
+/// Characters on the screen: UTF-8's continuation bytes do not count.
+std::size_t width(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+class text_writer {
+public:
+    text_writer(const results& measured, bool colours) : measured_(measured), colours_(colours) {
+        for (const row& each : measured.rows)
+            first_ = std::max(first_, each.about.name.size());
+        for (const allocator& each : measured.allocators)
+            each_ = std::max(each_, each.name.size() + 2);
+    }
+
+    std::string all() {
+        if (measured_.rows.empty())
+            return {};
+        for (const metric& what : metrics)
+            table(what);
+        failures();
+        overall();
+        return std::move(text_);
+    }
+
+private:
+    void put(std::string_view text, colour as = colour::none) {
+        static constexpr const char* escapes[] = {"", "\x1b[32m", "\x1b[31m", "\x1b[2m"};
+        if (colours_ && as != colour::none)
+            text_ += fmt::format("{}{}\x1b[0m", escapes[static_cast<int>(as)], text);
+        else
+            text_ += text;
+    }
+
+    void left(std::string_view text, std::size_t columns) {
+        put(text);
+        text_.append(columns - std::min(columns, width(text)), ' ');
+    }
+
+    void right(std::string_view text, std::size_t columns, colour as = colour::none) {
+        text_.append(columns - std::min(columns, width(text)), ' ');
+        put(text, as);
+    }
+
+    void title(const std::string& text) { text_ += fmt::format("{}\n\n", text); }
+
+    void heading(std::string_view last) {
+        left("", first_);
+        for (const allocator& each : measured_.allocators)
+            right(each.name, each_);
+        right(last, spread_);
+        text_ += '\n';
+    }
+
+    static colour colour_of(double ratio) {
+        return ratio <= good_ratio ? colour::good : ratio > bad_ratio ? colour::bad : colour::none;
+    }
+
+    void table(const metric& what) {
+        title(fmt::format("{}, median and its ratio to the best", what.title));
+        heading("spread");
+        for (const row& each : measured_.rows) {
+            left(each.about.name, first_);
+            if (each.unavailable.empty())
+                cells(each, what);
+            else
+                put(fmt::format("  skipped: {}", each.unavailable), colour::faint);
+            text_ += '\n';
+        }
+        text_ += '\n';
+    }
+
+    /// The last column is the widest spread (max-min)/median of the row: how far its numbers can be trusted.
+    void cells(const row& shown, const metric& what) {
+        const auto ratios = shown.ratios(what);
+        double widest = 0;
+        for (std::size_t i = 0; i < shown.cells.size(); ++i) {
+            if (!ratios[i]) {
+                right("failed", each_, colour::bad);
+                continue;
+            }
+            const spread of = shown.cells[i].of(what);
+            widest = std::max(widest, of.relative());
+            right(in_words(what, of.median), each_ - ratio_);
+            right(fmt::format("{:.2f}", *ratios[i]), ratio_, colour_of(*ratios[i]));
+        }
+        right(fmt::format("{:.0f}%", widest * 100), spread_, colour::faint);
+    }
+
+    void failures() {
+        if (measured_.failures() == 0)
+            return;
+        title("failed");
+        for (const row& each : measured_.rows)
+            for (std::size_t i = 0; i < each.cells.size(); ++i)
+                if (const std::string& reason = each.cells[i].failure; !reason.empty())
+                    put(fmt::format("{} on {}: {}\n", each.about.name, measured_.allocators[i].name, reason),
+                        colour::bad);
+        text_ += '\n';
+    }
+
+    void overall() {
+        const std::size_t count = compared(measured_);
+        title(fmt::format("all together: {} of {} workloads, those that every allocator completed{}", count,
+                          measured_.rows.size(),
+                          measured_.interrupted ? "; interrupted before the end" : ""));
+        heading("");
+        if (count == 0)
+            return;
+        for (const metric& what : metrics) {
+            const std::vector<standing> list = standings(measured_, what);
+            const double best = std::ranges::min(list, {}, &standing::mean).mean;
+            left(what.title, first_);
+            for (const standing& each : list)
+                right(fmt::format("{:.3f}", each.mean), each_,
+                      each.mean == best ? colour::good : colour::none);
+            text_ += "\n";
+            left("  at worst", first_);
+            for (const standing& each : list)
+                right(fmt::format("{:.2f}", each.worst), each_, colour_of(each.worst));
+            text_ += "\n";
+            left("  in", first_);
+            for (const standing& each : list)
+                right(each.worst_workload, each_, colour::faint);
+            text_ += "\n";
+        }
+    }
+
+    static constexpr std::size_t ratio_ = 8;
+    static constexpr std::size_t spread_ = 8;
+
+    const results& measured_;
+    const bool colours_;
+    std::string text_;
+    std::size_t first_ = 18; // width of the first column
+    std::size_t each_ =
+        9 + ratio_ + 3; // of one allocator's: a value, its ratio, a gap; also a workload's name
+};
+
+} // namespace
+
+std::string text_report(const results& measured, bool colours) {
+    return text_writer(measured, colours).all();
+}
+
+} // namespace lowtide::bench

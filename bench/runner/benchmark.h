@@ -1,0 +1,50 @@
+// Something that can be measured on an allocator: a workload or a real program.
+#pragma once
+
+#include "runner/allocators.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lowtide::bench {
+
+struct description {
+    std::string name;
+    std::string group;
+    std::string about;
+};
+
+/// One run. All numbers are above zero.
+struct measurement {
+    double ns_per_operation;
+    double peak_rss_kib;
+    double minor_faults;
+    double user_seconds;
+    double system_seconds;
+    /// What the work came to; every run on every allocator must give the same. Empty where there is no such
+    /// thing.
+    std::string checksum;
+};
+
+class benchmark {
+public:
+    explicit benchmark(description about) : about_(std::move(about)) {}
+    virtual ~benchmark() = default;
+
+    const description& about() const { return about_; }
+    /// Why it cannot be measured on this machine at all; a program that is not installed, say.
+    virtual std::optional<std::string> unavailable() const { return std::nullopt; }
+    /// Throws run_failed, also if `allocator` turns out not to be the one that the run used.
+    virtual measurement run(const allocator& allocator) = 0;
+
+private:
+    description about_;
+};
+
+using benchmark_list = std::vector<std::unique_ptr<benchmark>>;
+
+double seconds_of(const timeval& time);
+
+} // namespace lowtide::bench

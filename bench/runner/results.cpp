@@ -1,0 +1,106 @@
+// See results.h.
+#include "runner/results.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fstream>
+#include <gnu/libc-version.h>
+#include <sys/utsname.h>
+#include <thread>
+
+namespace lowtide::bench {
+
+spread cell::of(const metric& what) const {
+    std::vector<double> values;
+    for (const measurement& run : runs)
+        values.push_back(run.*what.value);
+    return spread_of(std::move(values));
+}
+
+bool row::completed_by_all() const {
+    return !cells.empty() && std::ranges::all_of(cells, &cell::completed);
+}
+
+std::vector<std::optional<double>> row::ratios(const metric& what) const {
+    std::vector<double> medians;
+    for (const cell& each : cells)
+        if (each.completed())
+            medians.push_back(each.of(what).median);
+    const std::vector<double> completed = ratios_to_best(medians);
+    std::vector<std::optional<double>> list;
+    std::size_t next = 0;
+    for (const cell& each : cells)
+        list.push_back(each.completed() ? std::optional(completed[next++]) : std::nullopt);
+    return list;
+}
+
+std::size_t results::failures() const {
+    std::size_t count = 0;
+    for (const row& each : rows)
+        count += static_cast<std::size_t>(
+            std::ranges::count_if(each.cells, [](const cell& one) { return !one.failure.empty(); }));
+    return count;
+}
+
+std::size_t compared(const results& measured) {
+    return static_cast<std::size_t>(std::ranges::count_if(measured.rows, &row::completed_by_all));
+}
+
+std::vector<standing> standings(const results& measured, const metric& what) {
+    std::vector<standing> list;
+    if (compared(measured) == 0)
+        return list;
+    for (std::size_t i = 0; i < measured.allocators.size(); ++i) {
+        std::vector<double> ratios;
+        standing own{.mean = 0, .worst = 0, .worst_workload = {}};
+        for (const row& each : measured.rows) {
+            if (!each.completed_by_all())
+                continue;
+            ratios.push_back(*each.ratios(what)[i]);
+            if (ratios.back() > own.worst) {
+                own.worst = ratios.back();
+                own.worst_workload = each.about.name;
+            }
+        }
+        own.mean = geometric_mean(ratios);
+        list.push_back(std::move(own));
+    }
+    return list;
+}
+
+namespace {
+
+/// The rest of the first line that starts with `key`; the whole first line if the key is empty.
+std::string from_file(const char* file, const std::string& key) {
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);)
+        if (line.starts_with(key)) {
+            const std::size_t begin = line.find_first_not_of(" \t:", key.size());
+            return begin == std::string::npos ? "" : line.substr(begin);
+        }
+    return "unknown";
+}
+
+/// "always [madvise] never" -> "madvise"
+std::string chosen(const std::string& choices) {
+    const std::size_t begin = choices.find('[');
+    const std::size_t end = choices.find(']');
+    return begin == std::string::npos || end == std::string::npos
+               ? choices
+               : choices.substr(begin + 1, end - begin - 1);
+}
+
+} // namespace
+
+machine machine::this_one() {
+    utsname system{};
+    uname(&system);
+    return {.processor = from_file("/proc/cpuinfo", "model name"),
+            .processors = std::thread::hardware_concurrency(),
+            .memory = from_file("/proc/meminfo", "MemTotal"),
+            .kernel = fmt::format("{} {}", system.release, system.machine),
+            .libc = fmt::format("glibc {}", gnu_get_libc_version()),
+            .huge_pages = chosen(from_file("/sys/kernel/mm/transparent_hugepage/enabled", ""))};
+}
+
+} // namespace lowtide::bench

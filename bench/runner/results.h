@@ -1,0 +1,84 @@
+// What a session measured, and what it comes to. The reports (text, JSON, HTML) all show this.
+#pragma once
+
+#include "runner/benchmark.h"
+#include "runner/statistics.h"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lowtide::bench {
+
+/// What is compared; less is better in each.
+struct metric {
+    const char* key;
+    const char* title;
+    double measurement::*value;
+};
+
+inline constexpr std::array<metric, 3> metrics{{
+    {"time", "time per operation", &measurement::ns_per_operation},
+    {"peak_rss", "peak RSS", &measurement::peak_rss_kib},
+    {"minor_faults", "minor page faults", &measurement::minor_faults},
+}};
+
+/// The runs of one workload on one allocator.
+struct cell {
+    std::vector<measurement> runs;
+    std::string failure; // why there will be no more of them
+
+    bool completed() const { return failure.empty() && !runs.empty(); }
+    spread of(const metric& what) const;
+};
+
+/// One workload; a cell for each allocator, in the order of results::allocators.
+struct row {
+    description about;
+    std::vector<cell> cells{};
+    std::string unavailable{}; // why nothing was run
+
+    bool completed_by_all() const;
+    /// The median as a multiple of the best completed one's; nothing where there is no result.
+    std::vector<std::optional<double>> ratios(const metric& what) const;
+};
+
+struct machine {
+    std::string processor;
+    unsigned processors;
+    std::string memory;
+    std::string kernel;
+    std::string libc;
+    std::string huge_pages; // the policy for transparent ones
+
+    static machine this_one();
+};
+
+struct results {
+    std::string date; // UTC, ISO 8601
+    std::string command;
+    machine where;
+    unsigned repeat = 0;
+    double scale = 1;
+    bool interrupted = false;
+    std::vector<allocator> allocators{};
+    std::vector<row> rows{};
+
+    std::size_t failures() const;
+};
+
+/// An allocator's ratios over all workloads that every allocator completed.
+struct standing {
+    double mean; // geometric
+    double worst;
+    std::string worst_workload;
+};
+
+/// One for each allocator; none at all if there is no workload that every allocator completed.
+std::vector<standing> standings(const results& measured, const metric& what);
+
+/// How many workloads the standings rest on.
+std::size_t compared(const results& measured);
+
+} // namespace lowtide::bench

@@ -1,0 +1,103 @@
+// Medium and large blocks, 16 KiB to 8 MiB: buffers, pages of a cache, requests.
+#include "table.h"
+#include "workload.h"
+
+namespace lowtide::bench {
+namespace {
+
+enum class written { first_page, each_page };
+
+template <written part>
+void* block(std::size_t size, std::uint64_t tag) {
+    void* const memory = std::malloc(size);
+    if (memory == nullptr) [[unlikely]]
+        out_of_memory(size);
+    touch(memory, part == written::each_page ? size : page, page, tag);
+    return memory;
+}
+
+outcome pairs(const parameters& with) {
+    outcome result{.operations = with.operations};
+    for (std::uint64_t i = 0; i < with.operations; ++i)
+        result.checksum += drop(block<written::first_page>(with.size, i));
+    return result;
+}
+
+template <written part>
+outcome mix(const parameters& with) {
+    table<void*> slots(with.objects);
+    const size_range sizes(with.size, with.max_size);
+    random_numbers random(1);
+    outcome result;
+    const auto next = [&] {
+        const std::size_t size = sizes.draw(random);
+        return block<part>(size, ++result.operations * size);
+    };
+    for (void*& slot : slots)
+        slot = next();
+    while (result.operations < with.operations) {
+        void*& slot = slots[random.below(slots.size())];
+        result.checksum += drop(slot);
+        slot = next();
+    }
+    for (void* const slot : slots)
+        result.checksum += drop(slot);
+    return result;
+}
+
+constexpr std::size_t kib = 1024;
+constexpr std::size_t mib = 1024 * kib;
+
+constexpr workload list[] = {
+    {"large/pair/16K",
+     "large",
+     "malloc and free at once, 16 KiB",
+     pairs,
+     {.size = 16 * kib, .operations = 8'000'000}},
+    {"large/pair/64K",
+     "large",
+     "malloc and free at once, 64 KiB",
+     pairs,
+     {.size = 64 * kib, .operations = 3'000'000}},
+    {"large/pair/256K",
+     "large",
+     "malloc and free at once, 256 KiB",
+     pairs,
+     {.size = 256 * kib, .operations = 2'000'000}},
+    {"large/pair/1M",
+     "large",
+     "malloc and free at once, 1 MiB",
+     pairs,
+     {.size = mib, .operations = 1'000'000}},
+    {"large/pair/8M",
+     "large",
+     "malloc and free at once, 8 MiB",
+     pairs,
+     {.size = 8 * mib, .operations = 300'000}},
+    {"large/mix/16K-256K",
+     "large",
+     "random ones of 64 blocks of 16 to 256 KiB replaced",
+     mix<written::first_page>,
+     {.size = 16 * kib, .max_size = 256 * kib, .objects = 64, .operations = 1'000'000}},
+    {"large/mix/64K-8M",
+     "large",
+     "random ones of 32 blocks of 64 KiB to 8 MiB replaced",
+     mix<written::first_page>,
+     {.size = 64 * kib, .max_size = 8 * mib, .objects = 32, .operations = 200'000}},
+    {"large/touched/16K-256K",
+     "large",
+     "as large/mix/16K-256K, each page written",
+     mix<written::each_page>,
+     {.size = 16 * kib, .max_size = 256 * kib, .objects = 64, .operations = 300'000}},
+    {"large/touched/64K-8M",
+     "large",
+     "as large/mix/64K-8M, each page written",
+     mix<written::each_page>,
+     {.size = 64 * kib, .max_size = 8 * mib, .objects = 32, .operations = 5'000}},
+};
+
+} // namespace
+
+constinit const workload_table large_workloads = list;
+
+} // namespace lowtide::bench

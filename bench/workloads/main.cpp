@@ -1,0 +1,151 @@
+// lowtide-workloads: runs one workload in this process and says what it cost, for `lowtide bench` to read.
+//
+//   lowtide-workloads --list               name, group, "any" if the number of threads can be chosen, and
+//   what it
+//                                          does, by tabs
+//   lowtide-workloads --identify           only which object files malloc and free come from
+//   lowtide-workloads [--scale F] [--threads N] NAME
+//
+// Prints one "key value" a line: malloc, free, operations, ns_per_operation, peak_rss_kib, minor_faults,
+// checksum. It needs libc alone, so that nothing but the workload calls malloc.
+#include "objects.h"
+#include "witness/object_of.h"
+#include "witness/peak_rss.h"
+#include "workload.h"
+
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace lowtide::bench {
+
+void out_of_memory(std::size_t size) {
+    char message[80];
+    const int length =
+        std::snprintf(message, sizeof message, "lowtide-workloads: no memory for %zu bytes\n", size);
+    (void)!write(STDERR_FILENO, message, static_cast<std::size_t>(length));
+    _exit(1);
+}
+
+namespace {
+
+constexpr workload_table const* tables[] = {
+    &pair_workloads,   &bulk_workloads,    &replacement_workloads, &server_workloads,
+    &ring_workloads,   &burst_workloads,   &large_workloads,       &realloc_workloads,
+    &calloc_workloads, &sharing_workloads, &churn_workloads,       &mixed_workloads,
+};
+
+constexpr unsigned max_threads = 1024;
+
+void print_list() {
+    for (const workload_table* const table : tables)
+        for (const workload& each : *table)
+            std::printf("%s\t%s\t%s\t%s\n", each.name, each.group, each.any_threads ? "any" : "fixed",
+                        each.about);
+}
+
+void print_identity() {
+    std::printf("malloc %s\nfree %s\n", object_of("malloc"), object_of("free"));
+}
+
+const workload* find(const char* name) {
+    for (const workload_table* const table : tables)
+        for (const workload& each : *table)
+            if (std::strcmp(each.name, name) == 0)
+                return &each;
+    return nullptr;
+}
+
+double now_ns() {
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+void measure(const workload& chosen, const parameters& with) {
+    const double begin = now_ns();
+    const outcome result = chosen.run(with);
+    const double took = now_ns() - begin;
+    // Before anything is printed: stdio's buffer is the allocator's as well.
+    const long peak = peak_rss_kib();
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    print_identity();
+    std::printf("operations %" PRIu64 "\nns_per_operation %.4f\npeak_rss_kib %ld\nminor_faults %ld\n"
+                "checksum %016" PRIx64 "\n",
+                result.operations, took / static_cast<double>(result.operations), peak, usage.ru_minflt,
+                result.checksum);
+}
+
+/// What the command line asks for.
+struct request {
+    double scale = 1;
+    unsigned threads = 0; // 0: as the workload has it
+    const char* name = nullptr;
+};
+
+int wrong(const char* what, const char* value) {
+    std::fprintf(stderr, "lowtide-workloads: %s%s\n", what, value);
+    return 2;
+}
+
+int run(const request& asked) {
+    const workload* const chosen = find(asked.name);
+    if (chosen == nullptr)
+        return wrong("no such workload: ", asked.name);
+    if (asked.threads != 0 && !chosen->any_threads)
+        return wrong("the number of threads cannot be chosen for ", asked.name);
+    parameters with = chosen->with;
+    if (asked.threads != 0)
+        with.threads = asked.threads;
+    with.operations = 1 + static_cast<std::uint64_t>(static_cast<double>(with.operations) * asked.scale);
+    measure(*chosen, with);
+    return 0;
+}
+
+int read_and_run(int count, char** words) {
+    request asked;
+    for (int i = 1; i < count; ++i) {
+        const char* const word = words[i];
+        const bool has_value = i + 1 < count;
+        if (std::strcmp(word, "--list") == 0) {
+            print_list();
+            return 0;
+        }
+        if (std::strcmp(word, "--identify") == 0) {
+            print_identity();
+            return 0;
+        }
+        if (std::strcmp(word, "--scale") == 0 && has_value) {
+            asked.scale = std::strtod(words[++i], nullptr);
+            if (!(asked.scale > 0 && asked.scale <= 1000))
+                return wrong("not a scale from 0 to 1000: ", words[i]);
+        } else if (std::strcmp(word, "--threads") == 0 && has_value) {
+            const long threads = std::strtol(words[++i], nullptr, 10);
+            if (threads < 1 || threads > max_threads)
+                return wrong("not a number of threads from 1 to 1024: ", words[i]);
+            asked.threads = static_cast<unsigned>(threads);
+        } else if (word[0] != '-' && asked.name == nullptr) {
+            asked.name = word;
+        } else {
+            return wrong("not understood: ", word);
+        }
+    }
+    if (asked.name == nullptr)
+        return wrong("usage: lowtide-workloads [--list] [--identify] [--scale F] [--threads N] NAME", "");
+    return run(asked);
+}
+
+} // namespace
+} // namespace lowtide::bench
+
+int main(int count, char** words) {
+    const int code = lowtide::bench::read_and_run(count, words);
+    if (std::fflush(stdout) != 0)
+        return 1;
+    return code;
+}

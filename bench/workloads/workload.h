@@ -1,0 +1,52 @@
+// What a workload is: a function that does a fixed amount of work on malloc and free, registered in the table
+// of its subject's file.
+//
+// Invariants: the work depends on the parameters and on fixed seeds only, never on time, addresses or the
+// order in which threads run; hence the checksum, which is made of what the objects hold when they are freed,
+// is the same on every allocator. An allocator that hands memory out twice gives another one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace lowtide::bench {
+
+struct parameters {
+    std::size_t size = 0;     // of an object; the smallest one where there is a max_size
+    std::size_t max_size = 0; // sizes are then drawn so that each doubling is as likely as the next
+    std::size_t objects = 0;  // alive at a time
+    std::uint64_t operations = 0;
+    unsigned threads = 1;
+};
+
+struct outcome {
+    std::uint64_t operations = 0; // what was really done: rounds are never cut in half
+    std::uint64_t checksum = 0;
+};
+
+struct workload {
+    const char* name;
+    const char* group;
+    const char* about;
+    outcome (*run)(const parameters&);
+    parameters with;
+    bool any_threads = false; // makes sense with any number of threads: --threads
+};
+
+using workload_table = std::span<const workload>;
+
+extern const workload_table pair_workloads;
+extern const workload_table bulk_workloads;
+extern const workload_table replacement_workloads;
+extern const workload_table server_workloads;
+extern const workload_table ring_workloads;
+extern const workload_table burst_workloads;
+extern const workload_table large_workloads;
+extern const workload_table realloc_workloads;
+extern const workload_table calloc_workloads;
+extern const workload_table sharing_workloads;
+extern const workload_table churn_workloads;
+extern const workload_table mixed_workloads;
+
+} // namespace lowtide::bench

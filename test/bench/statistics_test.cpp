@@ -1,0 +1,110 @@
+// The figures: medians, spreads, means and ratios, and the standings made of them.
+#include "report/report.h"
+#include "runner/results.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+namespace lowtide::bench {
+namespace {
+
+measurement taking(double ns) {
+    return {.ns_per_operation = ns,
+            .peak_rss_kib = 10 * ns,
+            .minor_faults = 100 * ns,
+            .user_seconds = 0,
+            .system_seconds = 0,
+            .checksum = "same"};
+}
+
+cell times(std::vector<double> list) {
+    cell made;
+    for (const double ns : list)
+        made.runs.push_back(taking(ns));
+    return made;
+}
+
+results of_two_allocators() {
+    results made;
+    made.allocators = {{.name = "first"}, {.name = "second"}};
+    made.rows = {
+        {.about = {"even", "g", "a workload"}, .cells = {times({10, 30, 20}), times({40, 40, 40})}},
+        {.about = {"odd", "g", "another"}, .cells = {times({80, 80, 80}), times({9, 10, 11})}},
+    };
+    return made;
+}
+
+TEST(statistics, the_median_is_the_middle_value_or_the_mean_of_the_middle_two) {
+    EXPECT_EQ(spread_of({5}).median, 5);
+    EXPECT_EQ(spread_of({9, 1, 5}).median, 5);
+    EXPECT_EQ(spread_of({4, 1, 9, 2}).median, 3);
+}
+
+TEST(statistics, the_spread_is_from_the_least_to_the_greatest_as_a_share_of_the_median) {
+    const spread of = spread_of({8, 12, 10});
+    EXPECT_EQ(of.min, 8);
+    EXPECT_EQ(of.max, 12);
+    EXPECT_DOUBLE_EQ(of.relative(), 0.4);
+}
+
+TEST(statistics, a_geometric_mean_makes_twice_as_slow_and_twice_as_fast_even) {
+    EXPECT_DOUBLE_EQ(geometric_mean({2, 0.5}), 1);
+    EXPECT_DOUBLE_EQ(geometric_mean({1, 10, 100}), 10);
+}
+
+TEST(statistics, ratios_are_to_the_least_value) {
+    EXPECT_EQ(ratios_to_best({6, 2, 3}), (std::vector<double>{3, 1, 1.5}));
+    EXPECT_TRUE(ratios_to_best({}).empty());
+}
+
+TEST(standings, are_the_mean_and_the_worst_of_the_ratios) {
+    const std::vector<standing> list = standings(of_two_allocators(), metrics[0]);
+    ASSERT_EQ(list.size(), 2u);
+    EXPECT_DOUBLE_EQ(list[0].mean, std::sqrt(1.0 * 8.0));
+    EXPECT_DOUBLE_EQ(list[0].worst, 8);
+    EXPECT_EQ(list[0].worst_workload, "odd");
+    EXPECT_DOUBLE_EQ(list[1].mean, std::sqrt(2.0 * 1.0));
+    EXPECT_EQ(list[1].worst_workload, "even");
+}
+
+TEST(standings, leave_out_what_one_allocator_did_not_complete) {
+    results measured = of_two_allocators();
+    measured.rows[1].cells[0].failure = "killed";
+    EXPECT_EQ(compared(measured), 1u);
+    EXPECT_EQ(measured.failures(), 1u);
+    const std::vector<standing> list = standings(measured, metrics[0]);
+    EXPECT_DOUBLE_EQ(list[0].mean, 1);
+    EXPECT_DOUBLE_EQ(list[1].mean, 2);
+}
+
+TEST(standings, are_none_where_nothing_was_completed_by_all) {
+    results measured = of_two_allocators();
+    measured.rows[0].cells[1].failure = measured.rows[1].cells[0].failure = "killed";
+    EXPECT_TRUE(standings(measured, metrics[0]).empty());
+}
+
+TEST(ratios, of_a_row_pass_over_the_failed_ones) {
+    results measured = of_two_allocators();
+    measured.rows[0].cells[0].failure = "killed";
+    const auto ratios = measured.rows[0].ratios(metrics[0]);
+    EXPECT_FALSE(ratios[0].has_value());
+    EXPECT_EQ(ratios[1], 1.0);
+}
+
+TEST(text_report, shows_medians_with_their_units_ratios_and_failures) {
+    results measured = of_two_allocators();
+    measured.rows[1].cells[0].failure = "killed by signal 6 (Aborted)";
+    const std::string text = text_report(measured, false);
+    EXPECT_NE(text.find("20.0 ns    1.00"), std::string::npos) << text;
+    EXPECT_NE(text.find("40.0 ns    2.00"), std::string::npos) << text;
+    EXPECT_NE(text.find("odd on first: killed by signal 6 (Aborted)"), std::string::npos) << text;
+    EXPECT_NE(text.find("1 of 2 workloads"), std::string::npos) << text;
+    EXPECT_EQ(text.find('\x1b'), std::string::npos) << "colours, though none were asked for";
+}
+
+TEST(text_report, has_colours_if_asked_for) {
+    EXPECT_NE(text_report(of_two_allocators(), true).find("\x1b[32m"), std::string::npos);
+}
+
+} // namespace
+} // namespace lowtide::bench

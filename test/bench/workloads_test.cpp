@@ -1,0 +1,77 @@
+// The workloads: the same work each time, and every operation of it reaches the allocator.
+#include "runner/key_values.h"
+#include "runner/workload_process.h"
+#include "support.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <sstream>
+
+namespace lowtide::bench {
+namespace {
+
+constexpr seconds long_enough{100};
+
+std::vector<std::string> all_workloads() {
+    std::vector<std::string> names;
+    std::istringstream lines(supervisor().run({.words = {LOWTIDE_WORKLOADS, "--list"}}, long_enough).output);
+    for (std::string line; std::getline(lines, line);)
+        names.push_back(line.substr(0, line.find('\t')));
+    return names;
+}
+
+class workloads : public testing::TestWithParam<std::string> {
+protected:
+    key_values run(std::map<std::string, std::string> variables) const {
+        const ended end = supervisor().run(
+            {.words = {LOWTIDE_WORKLOADS, "--scale", "0.001", GetParam()}, .variables = std::move(variables)},
+            long_enough);
+        EXPECT_TRUE(end.succeeded()) << end.reason();
+        return key_values(end.output);
+    }
+};
+
+TEST_P(workloads, do_the_same_work_each_time) {
+    const key_values first = run({});
+    const key_values second = run({});
+    EXPECT_EQ(first.text("operations"), second.text("operations"));
+    EXPECT_EQ(first.text("checksum"), second.text("checksum"));
+    EXPECT_GT(first.number("operations"), 0);
+}
+
+TEST_P(workloads, ask_for_a_block_in_every_operation) {
+    const scratch files;
+    const std::filesystem::path count = files.path() / "count";
+    const key_values said = run({{"LD_PRELOAD", LOWTIDE_FAKE_COUNTING}, {"FAKE_COUNT_FILE", count}});
+    EXPECT_EQ(said.text("malloc"), LOWTIDE_FAKE_COUNTING);
+    EXPECT_GE(std::stod(read_file(count)), said.number("operations")) << "the compiler left some out";
+}
+
+INSTANTIATE_TEST_SUITE_P(each, workloads, testing::ValuesIn(all_workloads()), [](const auto& tested) {
+    std::string name = tested.param;
+    std::ranges::replace_if(
+        name, [](char c) { return c == '/' || c == '-'; }, '_');
+    return name;
+});
+
+TEST(workload_program, needs_libc_alone) {
+    const ended end = supervisor().run(
+        {.words = {LOWTIDE_WORKLOADS}, .variables = {{"LD_TRACE_LOADED_OBJECTS", "1"}}}, long_enough);
+    EXPECT_NE(end.output.find("libc.so.6"), std::string::npos) << end.output;
+    for (const char* const other : {"libstdc++", "libm.so", "libgcc"})
+        EXPECT_EQ(end.output.find(other), std::string::npos) << end.output;
+}
+
+TEST(workload_list, has_those_for_any_threads_once_for_each_number) {
+    const supervisor processes;
+    const benchmark_list list =
+        workload_benchmarks({.program = LOWTIDE_WORKLOADS, .scale = 1, .threads = {3, 5}}, processes);
+    std::vector<std::string> names;
+    for (const auto& each : list)
+        if (each->about().group == "larson")
+            names.push_back(each->about().name);
+    EXPECT_EQ(names, (std::vector<std::string>{"larson/3", "larson/5"}));
+}
+
+} // namespace
+} // namespace lowtide::bench

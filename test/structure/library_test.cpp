@@ -1,0 +1,47 @@
+// The library as a file. A library with every fault shows that each of them would be seen.
+#include "library_faults.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+namespace lowtide::test {
+namespace {
+
+const names& golden() {
+    static const names list = names_in(LOWTIDE_GOLDEN_EXPORTS);
+    return list;
+}
+
+TEST(library, has_no_fault_as_a_file) {
+    EXPECT_EQ(library_faults(LOWTIDE_LIBRARY, golden()), std::vector<std::string>{});
+}
+
+TEST(library, every_fault_would_be_seen) {
+    std::vector<std::string> faults = library_faults(LOWTIDE_FAULTY_LIBRARY, {"malloc", "free"});
+    const std::vector<std::string> expected = {
+        "needs something else than libc.so.6 alone",
+        "has not the SONAME liblowtide.so.0",
+        "can be unloaded (no NODELETE)",
+        "has relocations in its code (TEXTREL)",
+        "has 520 bytes of TLS",
+        "asks for an executable stack",
+        "exports strdup",
+        "does not export free",
+    };
+    for (const std::string& fault : expected)
+        EXPECT_EQ(std::count(faults.begin(), faults.end(), fault), 1) << fault;
+    EXPECT_EQ(faults.size(), expected.size());
+}
+
+TEST(library, the_list_of_exports_is_the_allocators_and_nothing_elses) {
+    EXPECT_EQ(golden().size(), 20u + 7u + 20u + 3u);
+    for (const char* foreign : {"strdup", "strndup", "mmap", "munmap", "mremap", "sbrk", "brk", "memcpy",
+                                "memset", "madvise", "fork", "getenv", "realpath", "asprintf"})
+        EXPECT_FALSE(golden().contains(foreign)) << foreign;
+    const auto operators = std::ranges::count_if(
+        golden(), [](const std::string& name) { return name.starts_with("_Zn") || name.starts_with("_Zd"); });
+    EXPECT_EQ(operators, 20);
+}
+
+} // namespace
+} // namespace lowtide::test

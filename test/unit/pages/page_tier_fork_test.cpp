@@ -1,0 +1,141 @@
+// The page tier in a child whose parent had threads in the middle of it.
+#include "support/child.h"
+#include "support/page_tier_test.h"
+
+#include <semaphore>
+#include <thread>
+
+namespace lowtide::test {
+namespace {
+
+class page_tier_fork : public page_tier_test {
+protected:
+    // A thread that stays in its first call of this kind, with the tier's lock if it has it there.
+    class visitor {
+    public:
+        template <typename Action>
+        visitor(fake_pages& fake, system_call where, Action action) : fake_(fake) {
+            fake.on_call([this, where](system_call which) {
+                if (which != where || std::this_thread::get_id() != thread_.get_id() || was_there_)
+                    return;
+                was_there_ = true;
+                arrived_.release();
+                leave_.acquire();
+            });
+            thread_ = std::thread([this, action] {
+                begin_.acquire();
+                action();
+            });
+            begin_.release();
+            arrived_.acquire();
+        }
+        ~visitor() {
+            leave_.release();
+            thread_.join();
+            fake_.on_call({});
+        }
+        visitor(const visitor&) = delete;
+        visitor& operator=(const visitor&) = delete;
+
+    private:
+        fake_pages& fake_;
+        std::binary_semaphore begin_{0};
+        std::binary_semaphore arrived_{0};
+        std::binary_semaphore leave_{0};
+        bool was_there_ = false; // the thread's own
+        std::thread thread_;
+    };
+
+    void expect_that_all_works_in_a_child(size_t used) {
+        fake.on_call({});
+        expect_true_counters(used);
+        uintptr_t runs[6];
+        const uint32_t lengths[6] = {1, 5, 32, 8, 100, 31};
+        for (int i = 0; i < 6; ++i) {
+            const page_run run = pages.allocate({lengths[i]});
+            ASSERT_NE(run.base, 0u);
+            EXPECT_TRUE(!run.zeroed || is_stamped(run.base, lengths[i], 0));
+            stamp(run.base, lengths[i], 100);
+            runs[i] = run.base;
+        }
+        for (int i = 0; i < 6; ++i)
+            give(runs[i], lengths[i]);
+        static_cast<void>(pages.purge_all());
+        EXPECT_EQ(pages.counts().dirty_bytes, 0u);
+        expect_true_counters(used);
+    }
+};
+
+TEST_F(page_tier_fork, a_child_repairs_what_a_dead_thread_was_changing) {
+    const uintptr_t kept = take(20);
+    stamp(kept, 20, 7);
+    give(take(50), 50);
+    {
+        const visitor other(fake, system_call::commit, [this] { give(take(300), 300); });
+        for (const forking how : {forking::by_libc, forking::raw})
+            in_child([&] {
+                expect_that_all_works_in_a_child(20);
+                EXPECT_TRUE(is_stamped(kept, 20, 7));
+                give(kept, 20);
+                expect_true_counters(0);
+                static_cast<void>(pages.surrender());
+                EXPECT_EQ(fake.reserved_bytes(), 0u);
+            }, how);
+    }
+    expect_true_counters(20);
+    EXPECT_TRUE(is_stamped(kept, 20, 7));
+}
+
+// Nobody holds the lock, so the child has nothing to repair: those few slices stay with the dead thread.
+TEST_F(page_tier_fork, memory_that_a_dead_thread_was_purging_is_nobodys_in_the_child) {
+    const uintptr_t base = take(32);
+    give(base, 16);
+    const visitor other(fake, system_call::purge, [this] { EXPECT_GT(pages.purge_all(), 0u); });
+    in_child([&] {
+        expect_that_all_works_in_a_child(16);
+        const uintptr_t elsewhere = take(16);
+        EXPECT_NE(elsewhere, base);
+    });
+}
+
+// With a repair, they come back: here they are a whole block, the first, and a long run can use it.
+TEST_F(page_tier_fork, a_repair_brings_back_what_a_dead_thread_was_purging) {
+    const uintptr_t base = take(32);
+    stamp(base, 32, 7);
+    give(base, 32);
+    std::binary_semaphore purging{0};
+    std::binary_semaphore committing{0};
+    std::binary_semaphore leave_purge{0};
+    std::binary_semaphore leave_commit{0};
+    fake.on_call([&](system_call which) {
+        if (which == system_call::purge) {
+            purging.release();
+            leave_purge.acquire();
+        } else if (which == system_call::commit) {
+            committing.release();
+            leave_commit.acquire();
+        }
+    });
+    std::thread purger([&] { EXPECT_GT(pages.purge_all(), 0u); });
+    purging.acquire();
+    std::thread committer([&] { static_cast<void>(take(32)); }); // one call of each kind
+    committing.acquire();
+    in_child([&] {
+        fake.on_call({});
+        expect_true_counters(0);
+        EXPECT_EQ(pages.counts().dirty_bytes, block_size) << "nobody knows whether they have been purged";
+        const page_run run = pages.allocate({64});
+        EXPECT_EQ(run.base, base);
+        EXPECT_FALSE(run.zeroed);
+        expect_true_counters(64);
+    });
+    leave_purge.release();
+    leave_commit.release();
+    purger.join();
+    committer.join();
+    fake.on_call({});
+    expect_true_counters(32);
+}
+
+} // namespace
+} // namespace lowtide::test

@@ -1,0 +1,164 @@
+// Objects that are runs: their records, their place in the page map, growing and shrinking.
+#include "pages/runs.h"
+
+#include "support/page_tier_test.h"
+
+namespace lowtide::test {
+namespace {
+
+class runs : public page_tier_test {
+protected:
+    span& take_run(size_t size, size_t alignment = slice_size) {
+        const run_result result = all.allocate(size, alignment);
+        EXPECT_NE(result.s, nullptr) << size;
+        return *result.s;
+    }
+    // The map leads from every slice of the run, and from no neighbour, to its record.
+    void expect_registered(span& s) {
+        for (uint32_t i = 0; i < s.length.n; ++i)
+            EXPECT_EQ(map->find(s.base + i * slice_size + 77), &s);
+        EXPECT_NE(map->find(s.base - 1), &s);
+        EXPECT_NE(map->find(s.base + s.length.bytes()), &s);
+    }
+
+    metadata records{fake.source()};
+    run_tier all{&pages, map.get(), &records, fake.source()};
+};
+
+constexpr size_t kib = kibibyte;
+
+TEST_F(runs, hold_what_was_asked_for_in_whole_slices) {
+    for (const size_t size : {size_t{1}, 257 * kib, 300 * kib, 2 * mebibyte, 2 * mebibyte + 1, 40 * mebibyte}) {
+        const run_result result = all.allocate(size, slice_size);
+        ASSERT_NE(result.s, nullptr);
+        EXPECT_TRUE(result.zeroed);
+        EXPECT_EQ(result.s->object_size, align_up(size, slice_size));
+        EXPECT_EQ(result.s->kind, span_kind::run);
+        expect_registered(*result.s);
+    }
+}
+
+TEST_F(runs, those_between_slabs_and_blocks_have_a_class_and_no_others) {
+    EXPECT_EQ(take_run(256 * kib).sc, size_class{});
+    EXPECT_EQ(take_run(257 * kib).sc, class_holding(257 * kib));
+    EXPECT_EQ(take_run(2 * mebibyte).sc, class_holding(2 * mebibyte));
+    EXPECT_EQ(take_run(2 * mebibyte + 1).sc, size_class{});
+}
+
+TEST_F(runs, are_counted_by_class) {
+    span& a = take_run(300 * kib);
+    span& b = take_run(320 * kib);
+    span& c = take_run(10 * mebibyte);
+    const size_class of_300k = class_holding(300 * kib);
+    EXPECT_EQ(all.count(of_300k), 2u);
+    EXPECT_EQ(all.count(size_class{}), 1u);
+    EXPECT_EQ(all.unclassed_bytes(), 10 * mebibyte);
+    EXPECT_TRUE(all.resize(c, 300 * kib));
+    EXPECT_EQ(all.count(of_300k), 3u);
+    EXPECT_EQ(all.unclassed_bytes(), 0u);
+    for (span* s : {&a, &b, &c})
+        EXPECT_TRUE(all.deallocate(*s));
+    EXPECT_EQ(all.count(of_300k), 0u);
+    EXPECT_EQ(all.count(size_class{}), 0u);
+    expect_true_counters(0);
+}
+
+TEST_F(runs, that_are_gone_are_not_found_and_their_records_are_used_again) {
+    span& s = take_run(300 * kib);
+    const uintptr_t base = s.base;
+    EXPECT_TRUE(all.deallocate(s));
+    for (uint32_t i = 0; i < 5; ++i)
+        EXPECT_EQ(map->find(base + i * slice_size), nullptr);
+    const size_t mapped = records.mapped_bytes();
+    for (int i = 0; i < 10'000; ++i)
+        EXPECT_TRUE(all.deallocate(take_run(300 * kib)));
+    EXPECT_EQ(records.mapped_bytes(), mapped);
+}
+
+TEST_F(runs, that_shrink_give_their_end_back_to_the_system_at_once) {
+    span& s = take_run(2 * mebibyte);
+    const uintptr_t base = s.base;
+    stamp(base, 32, 1);
+    EXPECT_TRUE(all.resize(s, 1 * mebibyte));
+    EXPECT_EQ(s.object_size, 1 * mebibyte);
+    EXPECT_TRUE(is_stamped(base, 16, 1));
+    EXPECT_TRUE(is_stamped(base + 1 * mebibyte, 16, 0));
+    EXPECT_EQ(pages.counts().dirty_bytes, 0u);
+    expect_registered(s);
+    EXPECT_EQ(s.sc, class_holding(1 * mebibyte));
+    expect_true_counters(16);
+}
+
+TEST_F(runs, that_shrink_are_right_also_where_the_system_refuses_the_purge) {
+    span& s = take_run(2 * mebibyte);
+    stamp(s.base, 32, 1);
+    fake.refuse(system_call::purge);
+    EXPECT_TRUE(all.resize(s, 1 * mebibyte));
+    EXPECT_EQ(pages.counts().dirty_bytes, 1 * mebibyte);
+    const run_result tail = all.allocate(1 * mebibyte, slice_size);
+    EXPECT_EQ(tail.s->base, s.base + 1 * mebibyte);
+    EXPECT_FALSE(tail.zeroed);
+}
+
+TEST_F(runs, grow_where_they_are_as_long_as_what_is_behind_is_free) {
+    span& s = take_run(300 * kib);
+    stamp(s.base, s.length.n, 1);
+    EXPECT_TRUE(all.resize(s, 1 * mebibyte));
+    EXPECT_TRUE(is_stamped(s.base, 5, 1));
+    EXPECT_EQ(s.object_size, 1 * mebibyte);
+    EXPECT_EQ(s.sc, class_holding(1 * mebibyte));
+    expect_registered(s);
+    span& neighbour = take_run(300 * kib);
+    ASSERT_EQ(neighbour.base, s.base + 1 * mebibyte);
+    EXPECT_FALSE(all.resize(s, 1 * mebibyte + 1));
+    EXPECT_EQ(s.object_size, 1 * mebibyte);
+    expect_registered(s);
+    expect_registered(neighbour);
+}
+
+TEST_F(runs, stay_as_they_are_for_a_size_in_the_same_slices) {
+    span& s = take_run(300 * kib);
+    EXPECT_TRUE(all.resize(s, 320 * kib));
+    EXPECT_TRUE(all.resize(s, 257 * kib));
+    EXPECT_EQ(s.object_size, 320 * kib);
+    EXPECT_EQ(fake.count(system_call::purge), 0u);
+}
+
+TEST_F(runs, there_are_none_without_memory_and_nothing_is_lost) {
+    span& s = take_run(300 * kib);
+    const size_t mapped = records.mapped_bytes();
+    fake.refuse(system_call::reserve);
+    for (int i = 0; i < 10'000; ++i)
+        EXPECT_EQ(all.allocate(64 * mebibyte, slice_size).s, nullptr);
+    EXPECT_EQ(records.mapped_bytes(), mapped);
+    EXPECT_EQ(all.count(size_class{}), 0u);
+    fake.refuse(system_call::reserve, false);
+    EXPECT_TRUE(all.deallocate(take_run(64 * mebibyte)));
+    EXPECT_TRUE(all.deallocate(s));
+    expect_true_counters(0);
+}
+
+TEST_F(runs, a_signal_handler_in_the_middle_changes_nothing) {
+    span& s = take_run(1 * mebibyte);
+    bool asked = false;
+    fake.on_call([&](system_call which) {
+        if (which != system_call::commit)
+            return;
+        asked = true;
+        EXPECT_EQ(all.allocate(300 * kib, slice_size).s, nullptr);
+        EXPECT_FALSE(all.deallocate(s));
+        EXPECT_FALSE(all.resize(s, 300 * kib));
+        EXPECT_FALSE(all.resize(s, 2 * mebibyte));
+    });
+    static_cast<void>(take_run(2 * mebibyte));
+    EXPECT_TRUE(asked);
+    fake.on_call({});
+    EXPECT_EQ(s.object_size, 1 * mebibyte);
+    EXPECT_EQ(all.count(class_holding(1 * mebibyte)), 1u);
+    expect_registered(s);
+    EXPECT_TRUE(all.deallocate(s));
+    expect_true_counters(32);
+}
+
+} // namespace
+} // namespace lowtide::test

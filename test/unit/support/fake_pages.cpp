@@ -1,0 +1,154 @@
+#include "support/fake_pages.h"
+
+#include <gtest/gtest.h>
+
+namespace lowtide::test {
+
+namespace {
+
+fake_pages* the_fake = nullptr;
+
+} // namespace
+
+fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_(arena_bytes / slice_size) {
+    EXPECT_NE(arena_, 0u);
+    EXPECT_EQ(the_fake, nullptr) << "one fake at a time";
+    the_fake = this;
+    source_ = {reserve, claim, commit, decommit, purge, release, map, now_ms};
+}
+
+fake_pages::~fake_pages() {
+    for (const auto& [base, bytes] : records_)
+        os::release(base, bytes);
+    os::release(arena_, arena_bytes);
+    the_fake = nullptr;
+}
+
+bool fake_pages::grants(system_call which) {
+    ++counts_[static_cast<unsigned>(which)];
+    const bool unlucky = calls_until_refusal_ != 0 && --calls_until_refusal_ == 0;
+    return !unlucky && !refused_[static_cast<unsigned>(which)];
+}
+
+bool fake_pages::all_are(uintptr_t base, size_t bytes, state wanted) const {
+    if (!in_arena(base) || bytes > arena_bytes - (base - arena_) || base % slice_size != 0 || bytes % slice_size != 0)
+        return false;
+    for (size_t i = slice_of(base); i < slice_of(base) + bytes / slice_size; ++i)
+        if (slices_[i] != wanted)
+            return false;
+    return true;
+}
+
+void fake_pages::set(uintptr_t base, size_t bytes, state to) {
+    for (size_t i = slice_of(base); i < slice_of(base) + bytes / slice_size; ++i) {
+        reserved_slices_ += (to == state::reserved) - (slices_[i] == state::reserved);
+        committed_slices_ += (to == state::committed) - (slices_[i] == state::committed);
+        slices_[i] = to;
+    }
+}
+
+void fake_pages::occupy(uintptr_t base, size_t bytes) {
+    const std::lock_guard guard(mutex_);
+    EXPECT_TRUE(all_are(base, bytes, state::unmapped));
+    set(base, bytes, state::foreign);
+}
+
+void fake_pages::vacate(uintptr_t base, size_t bytes) {
+    const std::lock_guard guard(mutex_);
+    EXPECT_TRUE(all_are(base, bytes, state::foreign));
+    set(base, bytes, state::unmapped);
+}
+
+// The lowest place that is free, as far as the limit allows.
+uintptr_t fake_pages::reserve(size_t bytes, size_t alignment) noexcept {
+    fake_pages& fake = *the_fake;
+    if (fake.hook_)
+        fake.hook_(system_call::reserve);
+    const std::lock_guard guard(fake.mutex_);
+    EXPECT_TRUE(alignment <= block_size && bytes % slice_size == 0);
+    if (!fake.grants(system_call::reserve) || bytes > fake.limit_ - std::min(fake.limit_, fake.reserved_bytes()))
+        return 0;
+    size_t have = 0;
+    for (size_t i = 0; i < fake.slices_.size(); ++i) {
+        const bool starts = have != 0 || i % (block_size / slice_size) == 0;
+        have = starts && fake.slices_[i] == state::unmapped ? have + 1 : 0;
+        if (have * slice_size == bytes) {
+            const uintptr_t base = fake.arena_ + (i + 1 - have) * slice_size;
+            fake.set(base, bytes, state::reserved);
+            return base;
+        }
+    }
+    return 0;
+}
+
+bool fake_pages::claim(uintptr_t base, size_t bytes) noexcept {
+    fake_pages& fake = *the_fake;
+    if (fake.hook_)
+        fake.hook_(system_call::claim);
+    const std::lock_guard guard(fake.mutex_);
+    const bool room = bytes <= fake.limit_ - std::min(fake.limit_, fake.reserved_bytes());
+    if (!fake.grants(system_call::claim) || !room || !fake.all_are(base, bytes, state::unmapped))
+        return false;
+    fake.set(base, bytes, state::committed);
+    return os::commit(base, bytes);
+}
+
+bool fake_pages::commit(uintptr_t base, size_t bytes) noexcept {
+    fake_pages& fake = *the_fake;
+    if (fake.hook_)
+        fake.hook_(system_call::commit);
+    const std::lock_guard guard(fake.mutex_);
+    EXPECT_TRUE(fake.all_are(base, bytes, state::reserved)) << "commit of what isn't reserved";
+    if (!fake.grants(system_call::commit))
+        return false;
+    fake.set(base, bytes, state::committed);
+    return os::commit(base, bytes);
+}
+
+void fake_pages::decommit(uintptr_t base, size_t bytes) noexcept {
+    const std::lock_guard guard(the_fake->mutex_);
+    EXPECT_TRUE(the_fake->all_are(base, bytes, state::committed)) << "decommit of what isn't committed";
+    the_fake->set(base, bytes, state::reserved);
+    os::decommit(base, bytes);
+}
+
+bool fake_pages::purge(uintptr_t base, size_t bytes) noexcept {
+    fake_pages& fake = *the_fake;
+    if (fake.hook_)
+        fake.hook_(system_call::purge);
+    const std::lock_guard guard(fake.mutex_);
+    EXPECT_TRUE(fake.all_are(base, bytes, state::committed)) << "purge of what isn't committed";
+    return fake.grants(system_call::purge) && os::purge(base, bytes);
+}
+
+void fake_pages::release(uintptr_t base, size_t bytes) noexcept {
+    fake_pages& fake = *the_fake;
+    const std::lock_guard guard(fake.mutex_);
+    if (!fake.in_arena(base)) {
+        const auto record = fake.records_.find(base);
+        EXPECT_TRUE(record != fake.records_.end() && record->second == bytes) << "release of what was never mapped";
+        fake.records_.erase(base);
+        os::release(base, bytes);
+        return;
+    }
+    EXPECT_TRUE(fake.all_are(base, bytes, state::reserved) || fake.all_are(base, bytes, state::committed))
+        << "release of what isn't ours";
+    fake.set(base, bytes, state::unmapped);
+    os::decommit(base, bytes);
+}
+
+uintptr_t fake_pages::map(size_t bytes, size_t alignment) noexcept {
+    fake_pages& fake = *the_fake;
+    if (fake.hook_)
+        fake.hook_(system_call::map);
+    const std::lock_guard guard(fake.mutex_);
+    if (!fake.grants(system_call::map))
+        return 0;
+    const uintptr_t base = os::map(bytes, alignment);
+    fake.records_[base] = bytes;
+    return base;
+}
+
+uint64_t fake_pages::now_ms() noexcept { return the_fake->now_ms_; }
+
+} // namespace lowtide::test

@@ -1,0 +1,97 @@
+// A page source that tests can look into: address space of its own, a clock that they set, refusals that they order.
+//
+// The memory is real, so what is written to it stays until it is purged. The fake knows the state of every slice and
+// fails the test when a call makes no sense (a purge of memory that isn't committed, a release of somebody else's).
+// One lock guards it all. A page source has no context, so there is one fake at a time.
+#pragma once
+
+#include "base/units.h"
+#include "pages/page_source.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <vector>
+
+namespace lowtide::test {
+
+// The calls that can be refused.
+enum class system_call : unsigned { reserve, claim, commit, purge, map };
+inline constexpr unsigned system_calls = 5;
+
+class fake_pages {
+public:
+    fake_pages();
+    ~fake_pages();
+    fake_pages(const fake_pages&) = delete;
+    fake_pages& operator=(const fake_pages&) = delete;
+
+    [[nodiscard]] const page_source* source() const { return &source_; }
+
+    // ---- the clock
+
+    void advance(uint64_t ms) { now_ms_ += ms; }
+
+    // ---- refusals
+
+    // Every call of this kind, until told otherwise.
+    void refuse(system_call which, bool yes = true) { refused_[static_cast<unsigned>(which)] = yes; }
+    // The n-th call (from 1) of those that can be refused, counted from now; 0 for none.
+    void refuse_nth(unsigned n) { calls_until_refusal_ = n; }
+    // Has the n-th call come, and been refused?
+    [[nodiscard]] bool refused_nth() const { return calls_until_refusal_ == 0; }
+    // As RLIMIT_AS would: no more address space than this in all, records excepted.
+    void limit_address_space(size_t bytes) { limit_ = bytes; }
+    // Somebody else maps this place, which is free, or unmaps it again.
+    void occupy(uintptr_t base, size_t bytes);
+    void vacate(uintptr_t base, size_t bytes);
+
+    // Called before each call, outside of the fake's lock.
+    void on_call(std::function<void(system_call)> hook) { hook_ = std::move(hook); }
+
+    // ---- what has happened
+
+    [[nodiscard]] size_t count(system_call which) const { return counts_[static_cast<unsigned>(which)]; }
+    // Address space that is taken from the fake, and how much of it is readable and writable.
+    [[nodiscard]] size_t reserved_bytes() const { return (reserved_slices_ + committed_slices_) * slice_size; }
+    [[nodiscard]] size_t committed_bytes() const { return committed_slices_ * slice_size; }
+
+private:
+    enum class state : uint8_t { unmapped, reserved, committed, foreign };
+
+    static constexpr size_t arena_bytes = size_t{4} << 30;
+
+    static uintptr_t reserve(size_t bytes, size_t alignment) noexcept;
+    static bool claim(uintptr_t base, size_t bytes) noexcept;
+    static bool commit(uintptr_t base, size_t bytes) noexcept;
+    static void decommit(uintptr_t base, size_t bytes) noexcept;
+    static bool purge(uintptr_t base, size_t bytes) noexcept;
+    static void release(uintptr_t base, size_t bytes) noexcept;
+    static uintptr_t map(size_t bytes, size_t alignment) noexcept;
+    static uint64_t now_ms() noexcept;
+
+    [[nodiscard]] bool grants(system_call which);
+    [[nodiscard]] bool all_are(uintptr_t base, size_t bytes, state wanted) const;
+    void set(uintptr_t base, size_t bytes, state to);
+    [[nodiscard]] bool in_arena(uintptr_t base) const { return base - arena_ < arena_bytes; }
+    [[nodiscard]] size_t slice_of(uintptr_t base) const { return (base - arena_) / slice_size; }
+
+    page_source source_;
+    std::mutex mutex_;
+    uintptr_t arena_;
+    std::vector<state> slices_;
+    std::map<uintptr_t, size_t> records_; // what map() has given
+    size_t reserved_slices_ = 0;
+    size_t committed_slices_ = 0;
+    size_t limit_ = arena_bytes;
+    unsigned calls_until_refusal_ = 0;
+    std::array<bool, system_calls> refused_{};
+    std::array<size_t, system_calls> counts_{};
+    std::function<void(system_call)> hook_;
+    std::atomic<uint64_t> now_ms_{1'000'000};
+};
+
+} // namespace lowtide::test

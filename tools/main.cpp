@@ -1,0 +1,133 @@
+// The lowtide command: its arguments. What the subcommands do is in the other files.
+#include "doctor.h"
+#include "errors.h"
+#include "run.h"
+#include "show_options.h"
+
+#ifdef LOWTIDE_HAVE_BENCH
+#include "bench/command.h"
+#endif
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fmt/format.h>
+#include <memory>
+
+namespace {
+
+using namespace lowtide::tools;
+
+/// `lowtide run`'s own arguments end before the program's, whatever those look like. Takes the program's
+/// away.
+std::vector<std::string> take_program(std::vector<std::string>& arguments) {
+    if (arguments.empty() || arguments.front() != "run")
+        return {};
+    auto at = arguments.begin() + 1;
+    for (; at != arguments.end() && *at != "--" && at->starts_with('-'); ++at) {
+        if (*at == "--conf" && at + 1 != arguments.end())
+            ++at; // its value
+        if (*at ==
+            "--report=") // CLI11 would take it for --report: most likely the name was an empty variable
+            throw user_error("--report= needs the name of a file");
+    }
+    const auto program = at != arguments.end() && *at == "--" ? at + 1 : at;
+    std::vector<std::string> command(program, arguments.end());
+    arguments.erase(at, arguments.end());
+    return command;
+}
+
+/// CLI11 does not know of the program, which it never sees.
+class run_help : public CLI::Formatter {
+    std::string make_usage(const CLI::App*, std::string) const override {
+        return "Usage: lowtide run [OPTIONS] [--] PROGRAM [ARGUMENTS...]\n";
+    }
+
+    std::string make_option_name(const CLI::Option* option, bool positional) const override {
+        const std::string name = CLI::Formatter::make_option_name(option, positional);
+        return name.substr(0, name.find('{')); // without what a flag stands for where it has no value
+    }
+};
+
+void add_run(CLI::App& app, run_request& request, int& exit_code) {
+    CLI::App* run_command = app.add_subcommand("run", "Start a program on Lowtide, in place of this process");
+    run_command->formatter(std::make_shared<run_help>());
+    run_command
+        ->add_flag("--report{-}", request.report,
+                   "Account for the memory when the program ends, on stderr or in a file")
+        ->option_text("[=FILE]");
+    run_command->add_option("--conf", request.configuration, "Options as in LOWTIDE_CONF: key:value,...");
+    run_command->add_flag("--force", request.force, "Start the program even if it will not run on Lowtide");
+    run_command->callback([&] {
+        if (request.command.empty())
+            throw CLI::RequiredError("run: a program");
+        exit_code = run(request);
+    });
+    run_command->footer(
+        "Exits with 125 if Lowtide could not start the program, 126 if the program cannot be\n"
+        "executed, 127 if it is not found; otherwise the exit code is the program's own.");
+}
+
+void add_doctor(CLI::App& app, bool& json) {
+    CLI::App* doctor = app.add_subcommand("doctor", "Explain this machine and what it means for Lowtide");
+    doctor->add_flag("--json", json, "Print JSON");
+    doctor->callback([&] { print_facts(examine_machine("/"), json); });
+}
+
+void add_options(CLI::App& app, bool& json) {
+    CLI::App* list =
+        app.add_subcommand("options", "List the options, their values and where those come from");
+    list->add_flag("--json", json, "Print JSON");
+    list->footer("Set them in LOWTIDE_CONF=key:value,key:value or, one a line, in /etc/lowtide.conf.\n"
+                 "LOWTIDE_CONF counts above the file; neither is read by a set-user-ID program.");
+    list->callback([&] {
+        print_options(options_in_effect(lowtide::option_file, std::getenv(lowtide::option_variable.data())),
+                      json);
+    });
+}
+
+int run_command_line(std::vector<std::string> arguments) {
+    CLI::App app("Lowtide: a memory allocator that gives memory back");
+    app.name("lowtide");
+    app.set_version_flag("--version", "lowtide " LOWTIDE_VERSION);
+    app.require_subcommand(0, 1); // a misspelt one is said to be unexpected, and not to be missing
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return fmt::format("lowtide: {} (--help explains)\n", error.what());
+    });
+
+    int exit_code = 0;
+    bool json = false;
+    run_request request;
+    request.command = take_program(arguments);
+    add_run(app, request, exit_code);
+    add_doctor(app, json);
+    add_options(app, json);
+#ifdef LOWTIDE_HAVE_BENCH
+    add_bench_command(app, exit_code);
+#endif
+
+    try {
+        std::reverse(arguments.begin(), arguments.end()); // as CLI11 takes them
+        app.parse(arguments);
+        if (app.get_subcommands().empty())
+            throw CLI::CallForHelp();
+    } catch (const CLI::Success& asked) { // --help, --version
+        return app.exit(asked);
+    } catch (const CLI::Error& error) {
+        app.exit(error);
+        return exit_not_started;
+    }
+    return exit_code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run_command_line({argv + 1, argv + argc});
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "lowtide: {}\n", error.what());
+        return exit_not_started;
+    }
+}
