@@ -57,10 +57,10 @@ void heap::read_options() noexcept {
         &settings_);
 }
 
-void heap::start_once() noexcept {
+bool heap::start_once() noexcept {
     const os::acquired lock = starting_.lock();
     if (lock == os::acquired::mine)
-        return; // a signal handler, while we start: what it does goes round the caches
+        return false;
     if (!started_.load(std::memory_order_relaxed)) {
         read_options();
         front_.start(os::possible_cpus(), os::usable_cpus());
@@ -68,6 +68,7 @@ void heap::start_once() noexcept {
         started_.store(true, std::memory_order_release);
     }
     starting_.unlock();
+    return true;
 }
 
 // ---- allocate
@@ -104,19 +105,23 @@ void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
 }
 
 void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
-    start();
+    if (!start()) [[unlikely]]
+        return allocate_alone(size, alignment, zeroed);
     void* p = try_allocate(size, alignment, zeroed);
     if (p != nullptr) [[likely]]
         return p;
-    if (!lowtide_thread.interrupted) {
+    // What has never been reserved can't be given back either: then the request is out of reach.
+    if (!lowtide_thread.interrupted && size <= pages_.counts().reserved_bytes) {
         relieve();
         p = try_allocate(size, alignment, zeroed);
     }
-    if (p != nullptr || !lowtide_thread.interrupted)
-        return p;
-    // We are in a signal handler that has interrupted this allocator: no lock is needed for this.
+    return p == nullptr && lowtide_thread.interrupted ? allocate_alone(size, alignment, zeroed) : p;
+}
+
+// For a signal handler that has interrupted this allocator: a mapping of its own, for which no lock is needed.
+void* heap::allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept {
     lowtide_thread.interrupted = false;
-    const span* s = huge_.allocate(size, alignment);
+    const span* s = huge_.allocate(size == 0 ? 1 : size, alignment);
     zeroed = true;
     return s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
 }
@@ -182,8 +187,12 @@ void heap::release_span(span& s, void* p) noexcept {
 }
 
 void heap::release(void* p, const char* call) noexcept {
-    start();
-    release_span(span_of(p, call), p);
+    span& s = span_of(p, call);
+    if (!start() && s.kind != span_kind::huge) {
+        front_.defer(p);
+        return;
+    }
+    release_span(s, p);
     if (front_.has_deferred()) [[unlikely]]
         release_deferred();
 }

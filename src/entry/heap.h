@@ -17,10 +17,8 @@ public:
     constexpr heap();
 
     // Any function below may be the first to be called, by any thread, before any constructor has run.
-    void start() noexcept {
-        if (!started_.load(std::memory_order_acquire)) [[unlikely]]
-            start_once();
-    }
+    // False in a signal handler that has interrupted the start: what it wants goes round the tiers.
+    bool start() noexcept { return started_.load(std::memory_order_acquire) || start_once(); }
 
     // `size` is at most max_request. Null when memory is short.
     [[nodiscard]] void* allocate(size_t size) noexcept;
@@ -46,10 +44,11 @@ public:
     [[nodiscard]] os::rseq_support policy() const noexcept { return front_.words().policy(); }
 
 private:
-    void start_once() noexcept;
+    bool start_once() noexcept;
     void read_options() noexcept;
     [[nodiscard]] void* try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[nodiscard]] void* allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept;
+    [[nodiscard]] void* allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept;
     void relieve() noexcept;
     void release_span(span& s, void* p) noexcept;
     void release_deferred() noexcept;

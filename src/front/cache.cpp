@@ -127,7 +127,7 @@ bool cache::exchange_parked(span* next, span*& previous) noexcept {
 class cache::still_row {
 public:
     still_row(const cache& of, unsigned row)
-        : mutex_(of.slots_[row].mutex), locked_(of.policy_ == os::rseq_support::locked && lock(mutex_)) {}
+        : mutex_(of.slots_[row % max_slots].mutex), locked_(of.policy_ == os::rseq_support::locked && lock(mutex_)) {}
     ~still_row() {
         if (locked_)
             mutex_.unlock();

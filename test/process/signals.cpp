@@ -95,7 +95,7 @@ PROMISE(handlers_that_interrupted_malloc_may_allocate_and_free) {
 
 PROMISE(a_handler_may_allocate_and_free_at_any_instruction_of_malloc) {
     storm::every_instruction interruptions(allocate_everywhere);
-    allocate_and_exchange_in_few_steps(150'000);
+    allocate_and_exchange_in_few_steps(40'000);
 }
 
 PROMISE(handlers_may_nest_and_allocate) {
