@@ -107,6 +107,7 @@ void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
 void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
     if (!start()) [[unlikely]]
         return allocate_alone(size, alignment, zeroed);
+    lowtide_thread.interrupted = false;
     void* p = try_allocate(size, alignment, zeroed);
     if (p != nullptr) [[likely]]
         return p;

@@ -20,7 +20,7 @@ void pause_briefly() noexcept {
 
 } // namespace
 
-acquired mutex::lock_slow(uint64_t seen) noexcept {
+acquired mutex::lock_slow(uint64_t seen, bool nested) noexcept {
     const uint64_t own = own_word();
     constexpr uint64_t generation_mask = ((uint64_t{1} << generation_bits) - 1) << 1;
     constexpr uint64_t thread_mask = ~(generation_mask | sleepers);
@@ -35,6 +35,12 @@ acquired mutex::lock_slow(uint64_t seen) noexcept {
         const bool same_thread = ((seen ^ own) & thread_mask) == 0;
         const bool same_process = ((seen ^ own) & generation_mask) == 0;
         if (same_thread && (same_process || survived_fork(this_thread()))) {
+            lowtide_thread.interrupted = true;
+            return acquired::mine;
+        }
+        // Whoever holds a lock never waits: we are a handler that interrupts the holder of another lock, and a handler
+        // that interrupts the holder of this one may wait for that.
+        if (same_process && lowtide_thread.held > 1 && !nested) {
             lowtide_thread.interrupted = true;
             return acquired::mine;
         }

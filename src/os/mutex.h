@@ -12,6 +12,7 @@
 
 #include "os/futex.h"
 #include "os/generation.h"
+#include "os/thread.h"
 
 #include <atomic>
 
@@ -21,11 +22,17 @@ enum class acquired : uint8_t { yes, orphaned, mine };
 
 class mutex {
 public:
-    [[nodiscard]] acquired lock() noexcept {
+    // `nested`: the caller holds another of our locks by intent, one that is taken before this one by every thread; it
+    // waits all the same.
+    [[nodiscard]] acquired lock(bool nested = false) noexcept {
         uint64_t expected = 0;
+        note(1); // first: a handler that comes in between must take it for held
         if (word_.compare_exchange_strong(expected, own_word(), std::memory_order_acquire)) [[likely]]
             return acquired::yes;
-        return lock_slow(expected);
+        const acquired how = lock_slow(expected, nested);
+        if (how == acquired::mine)
+            note(-1);
+        return how;
     }
 
     [[nodiscard]] bool try_lock() noexcept {
@@ -36,10 +43,16 @@ public:
     void unlock() noexcept {
         if ((word_.exchange(0, std::memory_order_release) & sleepers) != 0) [[unlikely]]
             futex_wake_one(low_half());
+        note(-1);
     }
 
 private:
     static constexpr uint64_t sleepers = 1;
+
+    static void note(int change) noexcept {
+        lowtide_thread.held = static_cast<uint8_t>(lowtide_thread.held + change);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
 
     static uint64_t own_word() noexcept {
         return (this_thread() >> 6) << (generation_bits + 1) | uint64_t{generation()} << 1;
@@ -49,7 +62,7 @@ private:
         return reinterpret_cast<const uint32_t*>(&word_);
     }
 
-    acquired lock_slow(uint64_t seen) noexcept;
+    acquired lock_slow(uint64_t seen, bool nested) noexcept;
 
     std::atomic<uint64_t> word_{0};
 };

@@ -12,6 +12,7 @@ namespace lowtide::os {
 namespace {
 
 constexpr int reserved_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+constexpr int map_fixed_noreplace = 0x100000; // Linux 4.17; before, the address is a hint and may be missed
 constexpr int mapped_flags = MAP_PRIVATE | MAP_ANONYMOUS;
 
 uintptr_t map_raw(uintptr_t hint, size_t bytes, int protection, int flags) noexcept {
@@ -134,9 +135,14 @@ bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) 
     const long at =
         system_call(SYS_mremap, static_cast<long>(base), static_cast<long>(old_bytes),
                     static_cast<long>(new_bytes), MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<long>(target));
-    if (failed(at))
+    if (!failed(at))
+        return true;
+    // Kernels before 6.17 unmap the target before they find out that they can't move, and another thread may have mapped
+    // something there by now. If the place is free, or one mapping of this very size, it is ours to release.
+    const bool free = map_raw(target, new_bytes, PROT_NONE, reserved_flags | map_fixed_noreplace) == target;
+    if (free || resize_in_place(target, new_bytes, new_bytes))
         release(target, new_bytes);
-    return !failed(at);
+    return false;
 }
 
 bool wipe_on_fork(uintptr_t base, size_t bytes) noexcept {

@@ -4,8 +4,8 @@ namespace lowtide {
 
 // ---- lock and repair
 
-bool page_tier::lock() noexcept {
-    switch (mutex_.lock()) {
+bool page_tier::lock(bool nested) noexcept {
+    switch (mutex_.lock(nested)) {
     case os::acquired::yes:
         return true;
     case os::acquired::mine:

@@ -67,7 +67,7 @@ public:
         return __atomic_load_n(&used_slices_, __ATOMIC_RELAXED) * slice_size;
     }
 
-    // Calls visit(span&) for every span that lies in blocks, under the lock. For statistics and repairs.
+    // Calls visit(span&) for every span that lies in blocks, under the lock. For repairs: a shard class may be locked.
     template <typename Visit>
     void for_each_span(Visit visit) noexcept;
 
@@ -81,7 +81,7 @@ private:
     // Which free slices to look for: such as may be in memory; such as need no system call; or any.
     enum class what : uint8_t { dirty, committed, any };
 
-    bool lock() noexcept;
+    bool lock(bool nested = false) noexcept;
     void rebuild() noexcept;
 
     page_run allocate_small(unsigned slices, unsigned alignment_slices) noexcept;
@@ -133,7 +133,7 @@ private:
 
 template <typename Visit>
 void page_tier::for_each_span(Visit visit) noexcept {
-    if (!lock())
+    if (!lock(true))
         return;
     for (unsigned r = 0; r < region_count_; ++r) {
         const span* last = nullptr;

@@ -144,8 +144,10 @@ size_t page_tier::surrender() noexcept {
     for (unsigned r = 0; r < region_count_; ++r) {
         for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
             block& b = regions_[r]->blocks[i];
-            if (b.state == block_state::lost && map_->block_of(b.base) == &b)
+            if (b.state == block_state::lost && map_->block_of(b.base) == &b) {
                 b.state = block_state::released; // perhaps its place is free again
+                note_usable(b);
+            }
             const bool reserved = b.state == block_state::reserved;
             if (!reserved && !(b.state == block_state::committed && b.empty()))
                 continue;

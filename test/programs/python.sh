@@ -23,7 +23,11 @@ start_tests() {
 }
 
 finish_tests() {
-    wait "$2" || fail "tests failed: $(grep -E '^(FAIL|ERROR): ' "$1.log" | tr '\n' ';')"
+    local status=0
+    wait "$2" || status=$?
+    [[ $status == 0 ]] && return
+    grep -E -A 30 '^(FAIL|ERROR): ' "$1.log" | head -n 100 >&2
+    fail "python ended with status $status; failed tests: $(grep -E '^(FAIL|ERROR): ' "$1.log" | tr '\n' ';')"
 }
 
 scenario() {

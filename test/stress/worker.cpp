@@ -174,9 +174,11 @@ void worker::reallocate(entry& e) {
         e.stable.store(true, std::memory_order_release);
         return;
     }
-    // A block aligned to a page may hold far more than was asked for; to shrink that is to shrink.
+    // A block that is aligned, or that could not shrink for want of memory, may hold far more than was asked
+    // for.
+    const bool fits_tightly = !old.aligned && !most_.may_fail;
     const bool grows_inside =
-        size >= old.size && size <= old.usable && (size >= old.usable / 2 || !old.aligned);
+        size >= old.size && size <= old.usable && (size >= old.usable / 2 || fits_tightly);
     if (grows_inside && p != old.p)
         fail("%p moved though %zu of %zu usable bytes were asked for", static_cast<void*>(old.p), size,
              old.usable);

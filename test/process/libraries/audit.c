@@ -21,7 +21,7 @@ unsigned la_objopen(struct link_map* map, Lmid_t space, uintptr_t* cookie) {
 }
 
 void la_preinit(uintptr_t* cookie) {
-    static const char said[] = "audit: allocated before all constructors\n";
+    static const char said[] = "audit: allocated before main\n";
     void* (*program_malloc)(size_t);
     void* (*program_realloc)(void*, size_t);
     void (*program_free)(void*);

@@ -1,4 +1,5 @@
-// The size classes: every size has the smallest class that holds it, and what the design says of waste is true.
+// The size classes: every size has the smallest class that holds it, and what the design says of waste is
+// true.
 #include "base/size_class.h"
 
 #include <gtest/gtest.h>

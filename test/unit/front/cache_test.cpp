@@ -1,4 +1,5 @@
-// The words of the rows under the locked policy: the same three operations that are restartable sequences elsewhere.
+// The words of the rows under the locked policy: the same three operations that are restartable sequences
+// elsewhere.
 #include "front/cache.h"
 
 #include "os/thread.h"

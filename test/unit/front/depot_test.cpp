@@ -1,4 +1,5 @@
-// Where magazines wait: whole magazines come and go, up to a limit, and those that nobody needs are told apart.
+// Where magazines wait: whole magazines come and go, up to a limit, and those that nobody needs are told
+// apart.
 #include "front/depot.h"
 
 #include "support/child.h"
@@ -126,7 +127,9 @@ TEST_F(depots, a_signal_handler_is_sent_away_and_a_child_starts_empty) {
     bool came = false;
     {
         const stuck_thread other(
-            [&](uintptr_t trap) { static_cast<void>(all.put(c, {reinterpret_cast<magazine*>(trap), 1}, 100)); },
+            [&](uintptr_t trap) {
+                static_cast<void>(all.put(c, {reinterpret_cast<magazine*>(trap), 1}, 100));
+            },
             [&] {
                 came = true;
                 EXPECT_EQ(all.take(c, nullptr).m, nullptr);

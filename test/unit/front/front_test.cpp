@@ -29,7 +29,8 @@ TEST_F(magazines, hand_out_objects_of_every_class_once) {
 
 TEST_F(magazines, and_slabs_together_have_every_object_exactly_once) {
     start();
-    const size_class classes[] = {class_of(16), class_of(100), class_of(1024), class_of(20'000), class_of(262'144)};
+    const size_class classes[] = {class_of(16), class_of(100), class_of(1024), class_of(20'000),
+                                  class_of(262'144)};
     std::mt19937 random(1);
     std::vector<std::vector<uint64_t*>> live(std::size(classes));
     for (uint64_t i = 1; i < 20'000; ++i) {

@@ -1,4 +1,5 @@
-// The front under several threads, with more threads than slots, and objects that one takes and another frees.
+// The front under several threads, with more threads than slots, and objects that one takes and another
+// frees.
 #include "front/front.h"
 #include "os/thread.h"
 #include "support/child.h"
@@ -14,7 +15,9 @@ namespace lowtide::test {
 namespace {
 
 std::atomic<int> wrong_frees{0};
-void count_wrong_free(free_error, const void*, size_class) noexcept { ++wrong_frees; }
+void count_wrong_free(free_error, const void*, size_class) noexcept {
+    ++wrong_frees;
+}
 
 class front_threads : public testing::Test {
 protected:
@@ -72,8 +75,8 @@ protected:
     page_tier pages{&system, &state->map, &settings};
     run_tier runs{&pages, &state->map, &records, &system};
     slab_tier slabs{&pages, &state->map, &records};
-    front caches{state.get(), &slabs,    &runs,   &pages,          &state->map, &records, &settings,
-                 &system,     count_wrong_free};
+    front caches{state.get(), &slabs,    &runs,   &pages,          &state->map,
+                 &records,    &settings, &system, count_wrong_free};
     const size_class classes[3] = {class_holding(32), class_holding(1024), class_holding(30'000)};
     std::mutex exchange;
     std::vector<object*> offered;
@@ -152,20 +155,22 @@ TEST_F(front_threads, are_no_harm_to_the_children_that_are_made_meanwhile) {
                 work(t + 10 * i, 5);
         });
     for (int i = 0; i < 20; ++i)
-        in_child([&] {
-            for (const size_class c : classes) {
-                for (int round = 0; round < 10; ++round) {
-                    object* some[300];
-                    for (object*& p : some)
-                        p = take(c);
-                    for (object* p : some)
-                        give(p);
+        in_child(
+            [&] {
+                for (const size_class c : classes) {
+                    for (int round = 0; round < 10; ++round) {
+                        object* some[300];
+                        for (object*& p : some)
+                            p = take(c);
+                        for (object* p : some)
+                            give(p);
+                    }
                 }
-            }
-            caches.drain();
-            static_cast<void>(pages.purge_all());
-            EXPECT_EQ(wrong_frees, 0);
-        }, forking::raw);
+                caches.drain();
+                static_cast<void>(pages.purge_all());
+                EXPECT_EQ(wrong_frees, 0);
+            },
+            forking::raw);
     stop = true;
     for (std::thread& t : all)
         t.join();

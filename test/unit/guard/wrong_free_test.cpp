@@ -25,7 +25,9 @@ span a_run_of_1_mib() {
     return s;
 }
 
-const void* inside(size_t offset) { return static_cast<const char*>(block_start) + offset; }
+const void* inside(size_t offset) {
+    return static_cast<const char*>(block_start) + offset;
+}
 
 TEST(wrong_free_death, of_a_freed_object_names_it_and_its_class) {
     const span s = a_slab_of_64();

@@ -50,11 +50,14 @@ TEST(observe, the_account_has_the_totals_and_a_line_for_each_class_in_use) {
     EXPECT_TRUE(has_line(text, "cached                3 KiB  free objects in magazines and depots")) << text;
     EXPECT_TRUE(has_line(text, "in use              192 KiB  slabs and runs")) << text;
     EXPECT_TRUE(has_line(text, "dirty               640 KiB  free, still in memory")) << text;
-    EXPECT_TRUE(has_line(text, "returned              5 MiB  given back to the system so far, in 7 calls")) << text;
+    EXPECT_TRUE(has_line(text, "returned              5 MiB  given back to the system so far, in 7 calls"))
+        << text;
     EXPECT_TRUE(has_line(text, "committed             4 MiB  of 16 MiB reserved")) << text;
     EXPECT_TRUE(has_line(text, "metadata            128 KiB")) << text;
-    EXPECT_TRUE(has_line(text, "        64        2         2048         1000         48     62.5 KiB")) << text;
-    EXPECT_TRUE(has_line(text, "       128        1          512          512          0       64 KiB")) << text;
+    EXPECT_TRUE(has_line(text, "        64        2         2048         1000         48     62.5 KiB"))
+        << text;
+    EXPECT_TRUE(has_line(text, "       128        1          512          512          0       64 KiB"))
+        << text;
     EXPECT_EQ(text.find("larger"), std::string::npos) << "there are none";
     EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 8 + 1 + 1 + 2) << "no other class";
 }
@@ -67,10 +70,12 @@ TEST(observe, the_account_has_what_is_larger_than_the_classes) {
     a.huge_bytes = 64 * mebibyte;
     const std::string text = printed([&](printer& out) { print_account(out, a); });
     EXPECT_TRUE(has_line(text, "huge                 64 MiB  1 mappings of their own")) << text;
-    EXPECT_TRUE(has_line(text, "    larger                     3            3          0       12 MiB")) << text;
+    EXPECT_TRUE(has_line(text, "    larger                     3            3          0       12 MiB"))
+        << text;
 }
 
-// Every element that is opened is closed, in order; what is inside the tags is checked by the test of malloc_info.
+// Every element that is opened is closed, in order; what is inside the tags is checked by the test of
+// malloc_info.
 bool is_balanced(const std::string& xml) {
     std::vector<std::string> open;
     for (size_t at = xml.find('<'); at != std::string::npos; at = xml.find('<', at + 1)) {
@@ -98,11 +103,17 @@ TEST(observe, the_xml_has_the_same_figures_as_the_account) {
     EXPECT_TRUE(is_balanced(xml)) << xml;
     EXPECT_EQ(xml.rfind("<malloc version=\"1\">", 0), 0u);
     const auto has = [&](const std::string& part) { return xml.find(part) != std::string::npos; };
-    EXPECT_TRUE(has("<size from=\"64\" to=\"64\" total=\"67072\" count=\"1048\" live=\"1000\" cached=\"48\" slabs=\"2\"/>")) << xml;
-    EXPECT_TRUE(has("<size from=\"128\" to=\"128\" total=\"0\" count=\"0\" live=\"512\" cached=\"0\" slabs=\"1\"/>")) << xml;
+    EXPECT_TRUE(has("<size from=\"64\" to=\"64\" total=\"67072\" count=\"1048\" live=\"1000\" cached=\"48\" "
+                    "slabs=\"2\"/>"))
+        << xml;
+    EXPECT_TRUE(
+        has("<size from=\"128\" to=\"128\" total=\"0\" count=\"0\" live=\"512\" cached=\"0\" slabs=\"1\"/>"))
+        << xml;
     EXPECT_TRUE(has("<total type=\"rest\" count=\"1048\" size=\"67072\"/>")) << xml;
     EXPECT_TRUE(has("<total type=\"mmap\" count=\"1\" size=\"67108864\"/>")) << xml;
-    EXPECT_TRUE(has("<lowtide live=\"129536\" cached=\"3072\" dirty=\"655360\" returned=\"5242880\" metadata=\"131072\"/>")) << xml;
+    EXPECT_TRUE(has("<lowtide live=\"129536\" cached=\"3072\" dirty=\"655360\" returned=\"5242880\" "
+                    "metadata=\"131072\"/>"))
+        << xml;
 }
 
 TEST(observe, an_empty_account_is_an_account) {

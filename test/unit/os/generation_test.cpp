@@ -22,12 +22,14 @@ TEST(generation, is_one_number_in_a_process) {
 TEST(generation, changes_in_a_child_and_not_in_the_parent) {
     for (const forking how : {forking::by_libc, forking::raw}) {
         const uint32_t before = os::generation();
-        in_child([&] {
-            const uint32_t after = os::generation();
-            EXPECT_NE(after, before);
-            EXPECT_NE(after, 0u);
-            EXPECT_EQ(os::generation(), after);
-        }, how);
+        in_child(
+            [&] {
+                const uint32_t after = os::generation();
+                EXPECT_NE(after, before);
+                EXPECT_NE(after, 0u);
+                EXPECT_EQ(os::generation(), after);
+            },
+            how);
         EXPECT_EQ(os::generation(), before);
     }
 }
@@ -59,7 +61,8 @@ TEST(generation, the_handler_of_fork_changes_nothing_once_the_kernel_has_spoken)
 }
 
 TEST(generation, the_thread_that_forked_is_known_in_the_child) {
-    static_cast<void>(os::generation()); // a process that never took a lock leaves no ghosts to tell from the living
+    static_cast<void>(
+        os::generation()); // a process that never took a lock leaves no ghosts to tell from the living
     const uintptr_t forker = os::this_thread();
     uintptr_t bystander = 0;
     std::thread([&] { bystander = os::this_thread(); }).join();

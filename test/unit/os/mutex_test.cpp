@@ -18,12 +18,13 @@ using os::acquired;
 // Holds a lock in a thread of its own.
 class holder {
 public:
-    explicit holder(os::mutex& mutex) : thread_([this, &mutex] {
-        EXPECT_EQ(mutex.lock(), acquired::yes);
-        held_.release();
-        done_.acquire();
-        mutex.unlock();
-    }) {
+    explicit holder(os::mutex& mutex)
+        : thread_([this, &mutex] {
+              EXPECT_EQ(mutex.lock(), acquired::yes);
+              held_.release();
+              done_.acquire();
+              mutex.unlock();
+          }) {
         held_.acquire();
     }
     ~holder() {
@@ -118,13 +119,15 @@ TEST(mutex, a_child_learns_that_the_holder_did_not_survive_fork) {
     for (const forking how : {forking::by_libc, forking::raw}) {
         os::mutex mutex;
         const holder other(mutex);
-        in_child([&] {
-            EXPECT_EQ(mutex.lock(), acquired::orphaned);
-            EXPECT_EQ(mutex.lock(), acquired::mine) << "it comes locked";
-            mutex.unlock();
-            EXPECT_EQ(mutex.lock(), acquired::yes) << "and is told once only";
-            mutex.unlock();
-        }, how);
+        in_child(
+            [&] {
+                EXPECT_EQ(mutex.lock(), acquired::orphaned);
+                EXPECT_EQ(mutex.lock(), acquired::mine) << "it comes locked";
+                mutex.unlock();
+                EXPECT_EQ(mutex.lock(), acquired::yes) << "and is told once only";
+                mutex.unlock();
+            },
+            how);
     }
 }
 
@@ -164,12 +167,14 @@ TEST(mutex, the_thread_that_forks_while_it_holds_it_still_does_in_the_child) {
     for (const forking how : {forking::by_libc, forking::raw}) {
         os::mutex mutex;
         ASSERT_EQ(mutex.lock(), acquired::yes); // as a signal handler that forks would have interrupted it
-        in_child([&] {
-            EXPECT_EQ(mutex.lock(), acquired::mine);
-            mutex.unlock();
-            EXPECT_EQ(mutex.lock(), acquired::yes);
-            mutex.unlock();
-        }, how);
+        in_child(
+            [&] {
+                EXPECT_EQ(mutex.lock(), acquired::mine);
+                mutex.unlock();
+                EXPECT_EQ(mutex.lock(), acquired::yes);
+                mutex.unlock();
+            },
+            how);
         mutex.unlock();
     }
 }

@@ -16,7 +16,9 @@ namespace {
 
 const size_t page = os::page_size();
 
-unsigned char& at(uintptr_t address) { return *reinterpret_cast<unsigned char*>(address); }
+unsigned char& at(uintptr_t address) {
+    return *reinterpret_cast<unsigned char*>(address);
+}
 
 // Asks the kernel, which answers EFAULT where we would crash.
 bool readable(uintptr_t address) {

@@ -1,4 +1,5 @@
-// Objects with a mapping of their own, on the real kernel: that is where they come from and nothing lies between.
+// Objects with a mapping of their own, on the real kernel: that is where they come from and nothing lies
+// between.
 #include "pages/huge.h"
 
 #include "support/zeroed.h"
@@ -15,7 +16,9 @@ protected:
         EXPECT_NE(s, nullptr);
         return *s;
     }
-    static unsigned char& byte(const span& s, size_t i) { return reinterpret_cast<unsigned char*>(s.base)[i]; }
+    static unsigned char& byte(const span& s, size_t i) {
+        return reinterpret_cast<unsigned char*>(s.base)[i];
+    }
 
     zeroed<page_map> map;
     huge_tier all{map.get()};

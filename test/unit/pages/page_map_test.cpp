@@ -25,8 +25,9 @@ protected:
 };
 
 TEST_F(page_maps, an_empty_map_finds_nothing_at_any_address) {
-    for (const uintptr_t address : {uintptr_t{0}, uintptr_t{1}, place, UINTPTR_MAX, UINTPTR_MAX - slice_size,
-                                    uintptr_t{1} << 47, uintptr_t{1} << 48, reinterpret_cast<uintptr_t>(this)}) {
+    for (const uintptr_t address :
+         {uintptr_t{0}, uintptr_t{1}, place, UINTPTR_MAX, UINTPTR_MAX - slice_size, uintptr_t{1} << 47,
+          uintptr_t{1} << 48, reinterpret_cast<uintptr_t>(this)}) {
         EXPECT_EQ(map->find(address), nullptr) << std::hex << address;
         EXPECT_FALSE(map->in_block(address)) << std::hex << address;
     }
@@ -89,7 +90,8 @@ TEST_F(page_maps, the_fast_entry_is_at_the_slices_it_was_given_to) {
     map->set(place, {4}, &some, fast_entry_of(c), {4});
     map->set(place + 4 * slice_size, {4}, &other, fast_entry_of(c), {1});
     for (uintptr_t slice = 0; slice < 9; ++slice)
-        EXPECT_EQ(fast_entry(*map.get(), place + slice * slice_size), slice <= 4 ? fast_entry_of(c) : 0) << slice;
+        EXPECT_EQ(fast_entry(*map.get(), place + slice * slice_size), slice <= 4 ? fast_entry_of(c) : 0)
+            << slice;
     map->clear(place, {4});
     EXPECT_EQ(fast_entry(*map.get(), place), 0u);
 }

@@ -73,14 +73,16 @@ TEST_F(page_tier_fork, a_child_repairs_what_a_dead_thread_was_changing) {
     {
         const visitor other(fake, system_call::commit, [this] { give(take(300), 300); });
         for (const forking how : {forking::by_libc, forking::raw})
-            in_child([&] {
-                expect_that_all_works_in_a_child(20);
-                EXPECT_TRUE(is_stamped(kept, 20, 7));
-                give(kept, 20);
-                expect_true_counters(0);
-                static_cast<void>(pages.surrender());
-                EXPECT_EQ(fake.reserved_bytes(), 0u);
-            }, how);
+            in_child(
+                [&] {
+                    expect_that_all_works_in_a_child(20);
+                    EXPECT_TRUE(is_stamped(kept, 20, 7));
+                    give(kept, 20);
+                    expect_true_counters(0);
+                    static_cast<void>(pages.surrender());
+                    EXPECT_EQ(fake.reserved_bytes(), 0u);
+                },
+                how);
     }
     expect_true_counters(20);
     EXPECT_TRUE(is_stamped(kept, 20, 7));

@@ -17,7 +17,9 @@ protected:
     unsigned below(unsigned n) { return static_cast<unsigned>(random() % n); }
     bool now_and_then() { return below(40) == 0; }
 
-    std::map<uintptr_t, live_run>::iterator any_run() { return std::next(runs.begin(), below(unsigned(runs.size()))); }
+    std::map<uintptr_t, live_run>::iterator any_run() {
+        return std::next(runs.begin(), below(unsigned(runs.size())));
+    }
 
     // Nobody else has a slice of [base, base + slices).
     void expect_apart(uintptr_t base, uint32_t slices) {
@@ -42,7 +44,8 @@ protected:
 
     void deallocate() {
         const auto run = any_run();
-        ASSERT_TRUE(is_stamped(run->first, run->second.slices, run->second.mark)) << "somebody else wrote here";
+        ASSERT_TRUE(is_stamped(run->first, run->second.slices, run->second.mark))
+            << "somebody else wrote here";
         give(run->first, run->second.slices);
         used -= run->second.slices;
         runs.erase(run);

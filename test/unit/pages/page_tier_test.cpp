@@ -10,7 +10,9 @@ namespace {
 
 class runs_of_slices : public page_tier_test {};
 
-uintptr_t block_at(uintptr_t address) { return align_down(address, block_size); }
+uintptr_t block_at(uintptr_t address) {
+    return align_down(address, block_size);
+}
 
 TEST_F(runs_of_slices, every_length_can_be_had_and_none_overlaps) {
     std::set<uintptr_t> taken;

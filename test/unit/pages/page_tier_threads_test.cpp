@@ -1,4 +1,5 @@
-// The page tier under several threads, on the system's own memory: the fake's lock would hide what they do wrong.
+// The page tier under several threads, on the system's own memory: the fake's lock would hide what they do
+// wrong.
 #include "pages/page_tier.h"
 #include "support/zeroed.h"
 

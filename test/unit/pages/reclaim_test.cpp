@@ -67,7 +67,8 @@ TEST_F(reclaim, demand_is_forgotten_after_the_window) {
         give(take(200), 200); // less than before
     }
     give(kept, 1);
-    EXPECT_LE(dirty(), 200 * slice_size + settings.dirty_cap) << "the last demand and the cap, not the first demand";
+    EXPECT_LE(dirty(), 200 * slice_size + settings.dirty_cap)
+        << "the last demand and the cap, not the first demand";
 }
 
 TEST_F(reclaim, what_was_left_alone_the_longest_goes_first) {

@@ -28,7 +28,8 @@ protected:
 constexpr size_t kib = kibibyte;
 
 TEST_F(runs, hold_what_was_asked_for_in_whole_slices) {
-    for (const size_t size : {size_t{1}, 257 * kib, 300 * kib, 2 * mebibyte, 2 * mebibyte + 1, 40 * mebibyte}) {
+    for (const size_t size :
+         {size_t{1}, 257 * kib, 300 * kib, 2 * mebibyte, 2 * mebibyte + 1, 40 * mebibyte}) {
         const run_result result = all.allocate(size, slice_size);
         ASSERT_NE(result.s, nullptr);
         EXPECT_TRUE(result.zeroed);

@@ -1,4 +1,5 @@
-// Without memory: every refusal of the system ends in a null and nothing else, and what is free can be had again.
+// Without memory: every refusal of the system ends in a null and nothing else, and what is free can be had
+// again.
 #include "support/page_tier_test.h"
 
 #include <vector>
@@ -146,7 +147,8 @@ TEST_F(shortage, a_place_that_was_surrendered_twice_belongs_to_who_claimed_it) {
     give(first, 8 * 32);
     EXPECT_EQ(pages.surrender(), 8 * block_size);
     fake.limit_address_space(SIZE_MAX / 2);
-    const uintptr_t second = take(9 * 32); // more than the old records can give: a new reservation, at the same place
+    const uintptr_t second =
+        take(9 * 32); // more than the old records can give: a new reservation, at the same place
     ASSERT_EQ(second, first);
     give(second, 9 * 32);
     static_cast<void>(pages.surrender());

@@ -34,7 +34,8 @@ TEST_F(slab_interruptions, a_child_repairs_a_class_where_a_thread_was_taking) {
     const objects returned(held.end() - 5, held.end());
     held.erase(held.end() - 5, held.end());
     give_all(c, returned);
-    const stuck_thread other([&](uintptr_t trap) { EXPECT_EQ(slabs.take(c, reinterpret_cast<void**>(trap) + 1, 3), 3u); });
+    const stuck_thread other(
+        [&](uintptr_t trap) { EXPECT_EQ(slabs.take(c, reinterpret_cast<void**>(trap) + 1, 3), 3u); });
     in_child([&] { expect_repaired(held, 3); });
 }
 

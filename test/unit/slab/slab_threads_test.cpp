@@ -84,19 +84,21 @@ TEST_F(slab_threads, are_no_harm_to_the_children_that_are_made_meanwhile) {
                 work(t + 10 * i, 5);
         });
     for (int i = 0; i < 20; ++i)
-        in_child([&] {
-            void* batch[1000];
-            for (const size_class c : classes) {
-                for (int round = 0; round < 5; ++round) {
-                    EXPECT_EQ(slabs.take(c, batch + 1000, 1000), 1000u);
-                    for (void* p : batch)
-                        *static_cast<uintptr_t*>(p) = 1;
-                    EXPECT_EQ(slabs.give(c, batch, 1000).error, free_error::none);
-                    EXPECT_EQ(slabs.give(c, batch, 1).error, free_error::double_free);
+        in_child(
+            [&] {
+                void* batch[1000];
+                for (const size_class c : classes) {
+                    for (int round = 0; round < 5; ++round) {
+                        EXPECT_EQ(slabs.take(c, batch + 1000, 1000), 1000u);
+                        for (void* p : batch)
+                            *static_cast<uintptr_t*>(p) = 1;
+                        EXPECT_EQ(slabs.give(c, batch, 1000).error, free_error::none);
+                        EXPECT_EQ(slabs.give(c, batch, 1).error, free_error::double_free);
+                    }
                 }
-            }
-            static_cast<void>(pages.purge_all());
-        }, forking::raw); // without libc's handlers: the locks are caught as they are
+                static_cast<void>(pages.purge_all());
+            },
+            forking::raw); // without libc's handlers: the locks are caught as they are
     stop = true;
     for (std::thread& t : all)
         t.join();

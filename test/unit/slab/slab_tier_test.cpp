@@ -118,7 +118,8 @@ TEST_F(slab_objects, of_a_gone_slab_are_nobodys) {
 }
 
 TEST_F(slab_objects, are_counted_exactly_in_random_use) {
-    const size_class classes[] = {class_of(16), class_of(112), class_of(3000), class_of(40'000), class_of(262'144)};
+    const size_class classes[] = {class_of(16), class_of(112), class_of(3000), class_of(40'000),
+                                  class_of(262'144)};
     std::mt19937 random(1);
     std::vector<objects> live(std::size(classes));
     for (int i = 0; i < 4000; ++i) {

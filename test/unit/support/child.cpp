@@ -9,7 +9,9 @@
 
 // ThreadSanitizer's default is to end a child that makes threads, if its parent had some.
 extern "C" const char* __tsan_default_options();
-extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+extern "C" const char* __tsan_default_options() {
+    return "die_after_fork=0";
+}
 
 namespace lowtide::test {
 

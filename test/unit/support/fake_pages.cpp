@@ -31,7 +31,8 @@ bool fake_pages::grants(system_call which) {
 }
 
 bool fake_pages::all_are(uintptr_t base, size_t bytes, state wanted) const {
-    if (!in_arena(base) || bytes > arena_bytes - (base - arena_) || base % slice_size != 0 || bytes % slice_size != 0)
+    if (!in_arena(base) || bytes > arena_bytes - (base - arena_) || base % slice_size != 0 ||
+        bytes % slice_size != 0)
         return false;
     for (size_t i = slice_of(base); i < slice_of(base) + bytes / slice_size; ++i)
         if (slices_[i] != wanted)
@@ -66,7 +67,8 @@ uintptr_t fake_pages::reserve(size_t bytes, size_t alignment) noexcept {
         fake.hook_(system_call::reserve);
     const std::lock_guard guard(fake.mutex_);
     EXPECT_TRUE(alignment <= block_size && bytes % slice_size == 0);
-    if (!fake.grants(system_call::reserve) || bytes > fake.limit_ - std::min(fake.limit_, fake.reserved_bytes()))
+    if (!fake.grants(system_call::reserve) ||
+        bytes > fake.limit_ - std::min(fake.limit_, fake.reserved_bytes()))
         return 0;
     size_t have = 0;
     for (size_t i = 0; i < fake.slices_.size(); ++i) {
@@ -126,7 +128,8 @@ void fake_pages::release(uintptr_t base, size_t bytes) noexcept {
     const std::lock_guard guard(fake.mutex_);
     if (!fake.in_arena(base)) {
         const auto record = fake.records_.find(base);
-        EXPECT_TRUE(record != fake.records_.end() && record->second == bytes) << "release of what was never mapped";
+        EXPECT_TRUE(record != fake.records_.end() && record->second == bytes)
+            << "release of what was never mapped";
         fake.records_.erase(base);
         os::release(base, bytes);
         return;
@@ -149,6 +152,8 @@ uintptr_t fake_pages::map(size_t bytes, size_t alignment) noexcept {
     return base;
 }
 
-uint64_t fake_pages::now_ms() noexcept { return the_fake->now_ms_; }
+uint64_t fake_pages::now_ms() noexcept {
+    return the_fake->now_ms_;
+}
 
 } // namespace lowtide::test

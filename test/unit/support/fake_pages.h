@@ -1,8 +1,9 @@
-// A page source that tests can look into: address space of its own, a clock that they set, refusals that they order.
+// A page source that tests can look into: address space of its own, a clock that they set, refusals that they
+// order.
 //
-// The memory is real, so what is written to it stays until it is purged. The fake knows the state of every slice and
-// fails the test when a call makes no sense (a purge of memory that isn't committed, a release of somebody else's).
-// One lock guards it all. A page source has no context, so there is one fake at a time.
+// The memory is real, so what is written to it stays until it is purged. The fake knows the state of every
+// slice and fails the test when a call makes no sense (a purge of memory that isn't committed, a release of
+// somebody else's). One lock guards it all. A page source has no context, so there is one fake at a time.
 #pragma once
 
 #include "base/units.h"
@@ -56,7 +57,9 @@ public:
 
     [[nodiscard]] size_t count(system_call which) const { return counts_[static_cast<unsigned>(which)]; }
     // Address space that is taken from the fake, and how much of it is readable and writable.
-    [[nodiscard]] size_t reserved_bytes() const { return (reserved_slices_ + committed_slices_) * slice_size; }
+    [[nodiscard]] size_t reserved_bytes() const {
+        return (reserved_slices_ + committed_slices_) * slice_size;
+    }
     [[nodiscard]] size_t committed_bytes() const { return committed_slices_ * slice_size; }
 
 private:

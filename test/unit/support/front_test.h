@@ -1,4 +1,5 @@
-// The front with everything below it, on fake pages and with the locked caches: no restartable sequences here.
+// The front with everything below it, on fake pages and with the locked caches: no restartable sequences
+// here.
 #pragma once
 
 #include "front/front.h"
@@ -69,7 +70,8 @@ protected:
     page_tier pages{fake.source(), map, &settings};
     run_tier runs{&pages, map, &records, fake.source()};
     slab_tier slabs{&pages, map, &records};
-    front caches{state.get(), &slabs, &runs, &pages, map, &records, &settings, fake.source(), note_wrong_free};
+    front caches{state.get(), &slabs,    &runs,         &pages,         map,
+                 &records,    &settings, fake.source(), note_wrong_free};
 };
 
 } // namespace lowtide::test

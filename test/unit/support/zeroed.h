@@ -1,5 +1,5 @@
-// Zeroed memory as the start of an object: the library's large tables are never constructed, for zero is their valid
-// first state, and the tests begin where the library does.
+// Zeroed memory as the start of an object: the library's large tables are never constructed, for zero is
+// their valid first state, and the tests begin where the library does.
 #pragma once
 
 #include "os/vm.h"
