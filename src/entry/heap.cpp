@@ -119,7 +119,8 @@ void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
     return p == nullptr && lowtide_thread.interrupted ? allocate_alone(size, alignment, zeroed) : p;
 }
 
-// For a signal handler that has interrupted this allocator: a mapping of its own, for which no lock is needed.
+// For a signal handler that has interrupted this allocator: a mapping of its own, for which no lock is
+// needed.
 void* heap::allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept {
     lowtide_thread.interrupted = false;
     const span* s = huge_.allocate(size == 0 ? 1 : size, alignment);

@@ -15,8 +15,8 @@ namespace lowtide {
 
 namespace {
 
-// Where the report goes: set by LOWTIDE_REPORT=<pid>:<path>, "-" for standard error. Empty: no report. Children that
-// this process forks have the path too, but not the number.
+// Where the report goes: set by LOWTIDE_REPORT=<pid>:<path>, "-" for standard error. Empty: no report.
+// Children that this process forks have the path too, but not the number.
 char report_path[4096];
 size_t reporting_process = 0;
 

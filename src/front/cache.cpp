@@ -122,12 +122,13 @@ bool cache::exchange_parked(span* next, span*& previous) noexcept {
     return true;
 }
 
-// While it lives, a row of the locked policy stands still. One of a concurrency id can't be stopped: there, what is read
-// from a magazine or a span may be torn, and is only counted.
+// While it lives, a row of the locked policy stands still. One of a concurrency id can't be stopped: there,
+// what is read from a magazine or a span may be torn, and is only counted.
 class cache::still_row {
 public:
     still_row(const cache& of, unsigned row)
-        : mutex_(of.slots_[row % max_slots].mutex), locked_(of.policy_ == os::rseq_support::locked && lock(mutex_)) {}
+        : mutex_(of.slots_[row % max_slots].mutex),
+          locked_(of.policy_ == os::rseq_support::locked && lock(mutex_)) {}
     ~still_row() {
         if (locked_)
             mutex_.unlock();

@@ -6,7 +6,7 @@ namespace {
 
 // The first magazine of a class holds about a page: no more is carved than a small program needs.
 constexpr size_t first_magazine_bytes = 4 * kibibyte;
-constexpr size_t pair_limit = 64 * kibibyte; // up to this size, a magazine holds at least two objects
+constexpr size_t pair_limit = 256 * kibibyte; // up to this size, a magazine holds at least two objects
 // Where exchanges are frequent, a magazine may grow to this many times the option `cache`: 2,000 objects of
 // up to 32 KiB, replaced at random, cost 25 ns with 64 KiB and 12 ns with 512 KiB.
 constexpr size_t busy_factor = 8;
@@ -59,8 +59,12 @@ bool front::may_keep_warm(size_class c) const noexcept {
 void front::set_capacity(size_class c, unsigned objects) noexcept {
     const unsigned before =
         use_[index_of(c)].capacity.exchange(static_cast<uint16_t>(objects), std::memory_order_relaxed);
-    if (!is_run_class(c)) // two magazines a class; the difference may be negative, and wraps to the right sum
-        granted_.fetch_add(2 * (size_t{objects} - before) * object_size(c), std::memory_order_relaxed);
+    const unsigned usual = capacity_for(c, settings_->cache_bytes);
+    const auto beyond = [usual](unsigned capacity) {
+        return size_t{capacity > usual ? capacity - usual : 0};
+    };
+    // Two magazines a class; the difference may be negative, and wraps to the right sum.
+    granted_.fetch_add(2 * (beyond(objects) - beyond(before)) * object_size(c), std::memory_order_relaxed);
 }
 
 unsigned front::capacity_for(size_class c, size_t magazine_bytes) const noexcept {

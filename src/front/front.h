@@ -106,7 +106,7 @@ private:
         std::atomic<uint32_t> misses{0};   // of loaded and spare magazine alike, since the last tick
     };
     class_use use_[all_classes]{};
-    std::atomic<size_t> granted_{0};     // bytes that the magazines of one row may hold, by their capacities
+    std::atomic<size_t> granted_{0};     // bytes beyond the usual sizes that the magazines of a row may hold
     std::atomic<size_t> depot_bytes_{0}; // bytes that wait in the depots
     std::atomic<size_t> warm_bytes_{0};  // room in the magazines of run classes
     std::atomic<uint64_t> next_tick_ms_{0};

@@ -11,8 +11,8 @@ namespace lowtide::os {
 
 namespace {
 
-// The value if `entry` is "name=value", else a null view. Not with starts_with, which can throw in a debug build, and
-// so needs libstdc++.
+// The value if `entry` is "name=value", else a null view. Not with starts_with, which can throw in a debug
+// build, and so needs libstdc++.
 std::string_view value_in(std::string_view entry, std::string_view name) {
     const bool named = entry.size() > name.size() && entry[name.size()] == '=' &&
                        __builtin_memcmp(entry.data(), name.data(), name.size()) == 0;

@@ -38,8 +38,8 @@ acquired mutex::lock_slow(uint64_t seen, bool nested) noexcept {
             lowtide_thread.interrupted = true;
             return acquired::mine;
         }
-        // Whoever holds a lock never waits: we are a handler that interrupts the holder of another lock, and a handler
-        // that interrupts the holder of this one may wait for that.
+        // Whoever holds a lock never waits: we are a handler that interrupts the holder of another lock, and
+        // a handler that interrupts the holder of this one may wait for that.
         if (same_process && lowtide_thread.held > 1 && !nested) {
             lowtide_thread.interrupted = true;
             return acquired::mine;

@@ -22,8 +22,8 @@ enum class acquired : uint8_t { yes, orphaned, mine };
 
 class mutex {
 public:
-    // `nested`: the caller holds another of our locks by intent, one that is taken before this one by every thread; it
-    // waits all the same.
+    // `nested`: the caller holds another of our locks by intent, one that is taken before this one by every
+    // thread; it waits all the same.
     [[nodiscard]] acquired lock(bool nested = false) noexcept {
         uint64_t expected = 0;
         note(1); // first: a handler that comes in between must take it for held

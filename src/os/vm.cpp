@@ -64,8 +64,6 @@ uintptr_t reserve_behind(size_t header, size_t bytes, size_t alignment) noexcept
 }
 
 bool claim(uintptr_t base, size_t bytes) noexcept {
-    constexpr int map_fixed_noreplace =
-        0x100000; // Linux 4.17; before, the address is a hint and may be missed
     const uintptr_t at = map_raw(base, bytes, PROT_READ | PROT_WRITE, mapped_flags | map_fixed_noreplace);
     if (at != 0 && at != base)
         release(at, bytes);
@@ -120,7 +118,9 @@ bool unmap(uintptr_t base, size_t bytes) noexcept {
     return system_call(SYS_munmap, static_cast<long>(base), static_cast<long>(bytes)) == 0;
 }
 
-void release(uintptr_t base, size_t bytes) noexcept { unmap(base, bytes); }
+void release(uintptr_t base, size_t bytes) noexcept {
+    unmap(base, bytes);
+}
 
 uintptr_t map(size_t bytes, size_t alignment) noexcept {
     return map_aligned(0, bytes, alignment, PROT_READ | PROT_WRITE, mapped_flags);
@@ -137,8 +137,9 @@ bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) 
                     static_cast<long>(new_bytes), MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<long>(target));
     if (!failed(at))
         return true;
-    // Kernels before 6.17 unmap the target before they find out that they can't move, and another thread may have mapped
-    // something there by now. If the place is free, or one mapping of this very size, it is ours to release.
+    // Kernels before 6.17 unmap the target before they find out that they can't move, and another thread may
+    // have mapped something there by now. If the place is free, or one mapping of this very size, it is ours
+    // to release.
     const bool free = map_raw(target, new_bytes, PROT_NONE, reserved_flags | map_fixed_noreplace) == target;
     if (free || resize_in_place(target, new_bytes, new_bytes))
         release(target, new_bytes);

@@ -67,7 +67,8 @@ public:
         return __atomic_load_n(&used_slices_, __ATOMIC_RELAXED) * slice_size;
     }
 
-    // Calls visit(span&) for every span that lies in blocks, under the lock. For repairs: a shard class may be locked.
+    // Calls visit(span&) for every span that lies in blocks, under the lock. For repairs: a shard class may
+    // be locked.
     template <typename Visit>
     void for_each_span(Visit visit) noexcept;
 

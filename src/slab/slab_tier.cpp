@@ -43,7 +43,8 @@ void slab_tier::rebuild(size_class c) noexcept {
     pages_->for_each_span([&](span& s) {
         if (s.kind != span_kind::slab || s.sc != c)
             return;
-        map_->set(s.base, s.length, &s, fast_entry_of(c), s.length); // perhaps only begun when the thread died
+        map_->set(s.base, s.length, &s, fast_entry_of(c),
+                  s.length); // perhaps only begun when the thread died
         s.forget();
         s.free_objects = count_free(s);
         s.first_free_word = 0;

@@ -1,4 +1,5 @@
 // A system without /proc and /sys, as in a chroot or a container that mounts neither.
+#include "filter.h"
 #include "harness.h"
 #include "workload.h"
 
@@ -31,6 +32,12 @@ void hide_proc_and_sys() {
     }
 }
 
+// Not even the number of processors can be asked for then.
+void hide_and_refuse() {
+    hide_proc_and_sys();
+    filter::refuse({SYS_sched_getaffinity}, EPERM);
+}
+
 } // namespace
 
 PART(without_proc_and_sys) {
@@ -48,6 +55,10 @@ PART(without_proc_and_sys) {
     require_success(child);
     malloc_trim(0);
     malloc_stats();
+}
+
+PROMISE(the_number_of_processors_need_not_be_known) {
+    require_success(run_part("without_proc_and_sys", {.prepare = hide_and_refuse}));
 }
 
 PROMISE(no_proc_and_no_sys_are_needed) {

@@ -44,7 +44,7 @@ void preinit(int, char**, char**) {
 
 // Called by ld.so while it relocates the program, before anything of any library has run.
 extern "C" {
-[[gnu::used]] static int (*resolve_answer(void))(void) {
+int (*resolve_answer(void))(void) {
     early_use(&in_resolver);
     return answer;
 }

@@ -155,7 +155,7 @@ PROMISE(memory_used_in_the_last_key_destructors_is_not_lost) {
     run_threads(1000, thread_with_keys);
     const size_t before = resident_bytes();
     run_threads(4000, thread_with_keys);
-    REQUIRE(resident_bytes() < before + (6u << 20)); // 1.5 KiB a thread
+    REQUIRE(resident_bytes() < before + (3u << 20)); // 750 bytes a thread
 }
 
 PART(exits_with_all_kinds_of_late_calls) {

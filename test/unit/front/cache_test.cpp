@@ -2,6 +2,7 @@
 // elsewhere.
 #include "front/cache.h"
 
+#include "os/generation.h"
 #include "os/thread.h"
 #include "support/child.h"
 #include "support/stuck_thread.h"
