@@ -35,11 +35,6 @@ void prepare_fast_paths(const cache& words) noexcept {
         return;
     }
     fast_state& state = lowtide_fast;
-    for (unsigned i = 0; i < fine_entries; ++i)
-        state.class_table[i] = fast_entry_of(class_holding(i * min_alignment));
-    for (unsigned i = fine_entries; i < table_entries; ++i)
-        state.class_table[i] =
-            fast_entry_of(class_holding((i - FAST_MEDIUM_FIRST) * size_t{FAST_MEDIUM_STEP}));
     state.malloc_section = describe(lowtide_malloc_start, lowtide_malloc_commit, lowtide_malloc_abort);
     if (lowtide_new_start != nullptr)
         state.new_section = describe(lowtide_new_start, lowtide_new_commit, lowtide_new_abort);

@@ -33,12 +33,12 @@ lowtide_rseq_area:
         movzwl  %ax, %edx                               /* 4 GiB: root index */
         shrq    $48, %rax                               /* 64 KiB slice within it */
         leaq    lowtide_fast+FAST_CS_FREE(%rip), %rsi
-        addq    FAST_MAP_ROOT-FAST_CS_FREE(%rsi,%rdx,8), %rax
         movq    lowtide_rseq_area(%rip), %rcx
         cmpl    $RSEQ_CPU_LIMIT, %fs:RSEQ_CPU_ID(%rcx)
         jae     lowtide_free_slow
         movq    %rsi, %fs:RSEQ_CS(%rcx)
 lowtide_free_start:
+        addq    FAST_MAP_ROOT-FAST_CS_FREE(%rsi,%rdx,8), %rax
         imull   $FAST_ROW_BYTES, %fs:RSEQ_MM_CID(%rcx), %edx
         addl    FAST_EMPTY_LEAF-FAST_CS_FREE(%rsi,%rax,4), %edx
         movq    FAST_ROWS-FAST_CS_FREE(%rsi,%rdx), %rcx

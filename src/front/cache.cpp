@@ -8,6 +8,7 @@ void cache::start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept {
     policy_ = use_rseq && cpus <= FAST_MAX_ROWS ? os::find_rseq(place_) : os::rseq_support::locked;
     const unsigned slots = 2 * usable_cpus < max_slots ? 2 * usable_cpus : max_slots;
     rows_ = policy_ == os::rseq_support::locked ? slots : cpus;
+    open();
     // No magazine anywhere. A word of 0 could say so without this, as a distance, but the addition costs the
     // fast paths 4 ns a pair (docs/design.md, "magazines"); a row costs 2 KiB, once, and only the rows that
     // can be used have it.
@@ -153,6 +154,77 @@ parked_runs cache::parked() const noexcept {
     }
     return total;
 }
+
+// ---- all rows
+
+void cache::open() noexcept {
+    for (unsigned i = 0; i < table_entries; ++i) {
+        const size_t size =
+            i < fine_entries ? i * min_alignment : (i - FAST_MEDIUM_FIRST) * size_t{FAST_MEDIUM_STEP};
+        __atomic_store_n(&state_->class_table[i], fast_entry_of(class_holding(size)), __ATOMIC_RELEASE);
+    }
+    state_->map.open();
+    __atomic_store_n(&place_.closed, 0, __ATOMIC_RELEASE);
+}
+
+void cache::close() noexcept {
+    __atomic_store_n(&place_.closed, 1, __ATOMIC_RELAXED);
+    state_->map.close();
+    for (uint32_t& entry : state_->class_table)
+        __atomic_store_n(&entry, 0, __ATOMIC_RELAXED);
+}
+
+void cache::collect_row(unsigned row, holdings& all) noexcept {
+    for (unsigned i = 1; i < all_classes; ++i) {
+        for (const position where : {position::loaded, position::spare}) {
+            uint64_t& word = word_in(state_->rows[row], size_class{static_cast<uint8_t>(i)}, where);
+            const stock s = unpacked(word);
+            __atomic_store_n(&word, state_->nothing(), __ATOMIC_RELAXED);
+            if (s.m == nullptr)
+                continue;
+            s.m->stored = s.count;
+            s.m->next = all.of_class[i];
+            all.of_class[i] = s.m;
+        }
+    }
+    uint64_t& word = state_->rows[row].loaded[parked_word];
+    if (word == state_->nothing())
+        return;
+    auto* s = reinterpret_cast<span*>(word);
+    __atomic_store_n(&word, state_->nothing(), __ATOMIC_RELAXED);
+    s->next = all.parked;
+    all.parked = s;
+}
+
+void cache::collect(holdings& all) noexcept {
+    if (policy_ == os::rseq_support::locked) {
+        for (unsigned s = 0; s < rows_; ++s) {
+            if (!lock(slots_[s].mutex))
+                continue;
+            collect_row(s, all);
+            slots_[s].mutex.unlock();
+        }
+        return;
+    }
+    if (!lock(collecting_))
+        return;
+    close();
+    if (os::restart_sequences())
+        for (unsigned r = 0; r < rows_; ++r)
+            collect_row(r, all);
+    open();
+    collecting_.unlock();
+}
+
+void cache::mend() noexcept {
+    if (__atomic_load_n(&place_.closed, __ATOMIC_RELAXED) == 0 || !collecting_.orphaned() ||
+        !lock(collecting_))
+        return;
+    open();
+    collecting_.unlock();
+}
+
+// ---- counts
 
 size_t cache::count(size_class c) const noexcept {
     size_t total = 0;

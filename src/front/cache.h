@@ -46,6 +46,17 @@ public:
     [[nodiscard]] bool exchange_parked(span* next, span*& previous) noexcept;
     [[nodiscard]] parked_runs parked() const noexcept;
 
+    // Everything that all rows hold, whichever processor they belong to. While it is collected, the fast
+    // paths are closed without costing them an instruction: sizes and addresses lead to class 0, which has no
+    // magazine; a membarrier then restarts the sequences that still saw something else. A fork in that moment
+    // leaves the child's closed: mend().
+    struct holdings {
+        magazine* of_class[all_classes]{}; // linked by `next`, counts in `stored`
+        span* parked = nullptr;            // linked by `next`
+    };
+    void collect(holdings& all) noexcept;
+    void mend() noexcept;
+
     [[nodiscard]] os::rseq_support policy() const noexcept { return policy_; }
     [[nodiscard]] const os::rseq_place& place() const noexcept { return place_; }
     [[nodiscard]] unsigned rows() const noexcept { return rows_; }
@@ -61,6 +72,10 @@ private:
     // A word of the row that no class has.
     static constexpr unsigned parked_word = row_words - 1;
     static_assert(parked_word >= all_classes);
+    void collect_row(unsigned row, holdings& all) noexcept;
+    void open() noexcept;
+    void close() noexcept;
+
     // Slots are bounded by processors, not by threads; beyond this many, locks are rarely contended.
     static constexpr unsigned max_slots = 64;
 
@@ -81,6 +96,7 @@ private:
     os::rseq_place place_{};
     os::rseq_support policy_ = os::rseq_support::locked;
     unsigned rows_ = 1;
+    os::mutex collecting_;
     std::atomic<uint32_t> next_slot_{0};
     mutable slot_lock slots_[max_slots]{};
 };

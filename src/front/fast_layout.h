@@ -23,7 +23,7 @@
 #define FAST_MEDIUM_FIRST (FAST_MAX_SIZE / 16 - FAST_MAX_SIZE / FAST_MEDIUM_STEP)
 #define FAST_MAP_ROOT 12288
 #define FAST_EMPTY_LEAF (FAST_MAP_ROOT + 65536 * 8)
-#define FAST_ROWS (FAST_EMPTY_LEAF + 65536 * 4 + 65536 * 8)
+#define FAST_ROWS (FAST_EMPTY_LEAF + 65536 * 4 + 65536 * 8 + 4096)
 #define FAST_ROW_BYTES 2048
 #define FAST_SPARE 1024 /* in a row: the loaded magazines of all classes, then the spare ones */
 #define FAST_MAX_ROWS 1024

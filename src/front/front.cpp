@@ -245,8 +245,10 @@ void* front::allocate(size_class c) noexcept {
         return p;
     note_miss(c);
     stock spare;
-    if (!cache_.exchange(c, position::spare, {}, spare))
+    if (!cache_.exchange(c, position::spare, {}, spare)) {
+        cache_.mend();
         return allocate_directly(c);
+    }
     void* p = serve(c, spare.count != 0 ? spare : fill(c, spare.m));
     return p != nullptr ? p : allocate_directly(c);
 }
@@ -332,23 +334,40 @@ void front::drain_parked() noexcept {
 
 void front::drain_row(size_class c, position where) noexcept {
     stock s;
-    if (!cache_.exchange(c, where, {}, s) || s.m == nullptr)
-        return;
+    if (cache_.exchange(c, where, {}, s) && s.m != nullptr)
+        drop(c, s);
+}
+
+// Empties a magazine that was in a row.
+void front::drop(size_class c, const stock& s) noexcept {
     if (is_run_class(c))
         warm_bytes_.fetch_sub(s.m->capacity() * object_size(c), std::memory_order_relaxed);
     flush(c, s);
 }
 
 void front::drain() noexcept {
+    cache::holdings all;
+    cache_.collect(all);
     for (unsigned i = 1; i < all_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
-        drain_row(c, position::loaded);
+        for (magazine* m = all.of_class[i]; m != nullptr;) {
+            magazine* next = m->next;
+            drop(c, {m, m->stored});
+            m = next;
+        }
+        drain_row(c, position::loaded); // where the kernel has no such membarrier
         drain_row(c, position::spare);
         if (is_run_class(c))
             continue;
         for (stock s = take_from_depot(c, nullptr); s.m != nullptr; s = take_from_depot(c, nullptr))
             flush(c, s);
         discard(depot_.sweep(c));
+    }
+    for (span* s = all.parked; s != nullptr;) {
+        auto* next = static_cast<span*>(s->next);
+        s->forget();
+        retire(*s);
+        s = next;
     }
     drain_parked();
     slabs_->release_empty();

@@ -54,7 +54,7 @@ public:
     }
     [[nodiscard]] static void* next_deferred(void* p) noexcept { return *static_cast<void**>(p); }
 
-    // Everything that the caller's row and the depots hold back to the tiers below.
+    // Everything that all rows and the depots hold back to the tiers below.
     void drain() noexcept;
 
     // Objects of a class in magazines and depots.
@@ -85,6 +85,7 @@ private:
     [[nodiscard]] magazine* dispose_for_empty(size_class c, const stock& s) noexcept;
     void discard(magazine* empties) noexcept;
     void drain_row(size_class c, position where) noexcept;
+    void drop(size_class c, const stock& s) noexcept;
     void drain_parked() noexcept;
     void retire(span& s) noexcept;
     void tick() noexcept;

@@ -1,5 +1,6 @@
 #include "os/generation.h"
 
+#include "os/syscall.h"
 #include "os/vm.h"
 
 #include <atomic>
@@ -13,6 +14,7 @@ struct state {
         nullptr};                    // the page that is wiped in a child; 0 = not noticed yet
     std::atomic<uint32_t> latest{1}; // survives the fork, unlike the page's number
     std::atomic<uintptr_t> survivor{0};
+    std::atomic<long> process{0};   // the id of the process that the page's number is of
     std::atomic<uint32_t> plain{1}; // takes the page's part where the kernel can't wipe
 };
 constinit state the_state;
@@ -26,6 +28,7 @@ std::atomic<uint32_t>* make_page() noexcept {
         release(base, page_size());
     fresh->store(the_state.latest.load(std::memory_order_relaxed), std::memory_order_relaxed);
     std::atomic<uint32_t>* expected = nullptr;
+    the_state.process.store(system_call(SYS_getpid), std::memory_order_relaxed);
     if (the_state.page.compare_exchange_strong(expected, fresh))
         return fresh;
     if (fresh != &the_state.plain)
@@ -42,6 +45,7 @@ uint32_t begin_generation(std::atomic<uint32_t>& number) noexcept {
     the_state.survivor.store(this_thread(), std::memory_order_relaxed);
     if (number.compare_exchange_strong(seen, next)) {
         the_state.latest.store(next, std::memory_order_relaxed);
+        the_state.process.store(system_call(SYS_getpid), std::memory_order_relaxed);
         return next;
     }
     return seen;
@@ -60,8 +64,10 @@ uint32_t generation() noexcept {
 }
 
 void after_fork_in_child() noexcept {
-    if (the_state.page.load(std::memory_order_acquire) == &the_state.plain)
-        the_state.plain.store(0, std::memory_order_relaxed);
+    // Not wiped, and not noticed: the kernel can't, or an emulator (qemu-user 7.2) only says that it will.
+    std::atomic<uint32_t>* page = the_state.page.load(std::memory_order_acquire);
+    if (page != nullptr && the_state.process.load(std::memory_order_relaxed) != system_call(SYS_getpid))
+        page->store(0, std::memory_order_relaxed);
     generation();
 }
 

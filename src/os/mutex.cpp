@@ -10,6 +10,9 @@ namespace {
 // and then spinning doesn't help.
 constexpr int spins = 100;
 
+constexpr uint64_t generation_mask = ((uint64_t{1} << generation_bits) - 1) << 1;
+constexpr uint64_t thread_mask = ~(generation_mask | 1);
+
 void pause_briefly() noexcept {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -20,10 +23,15 @@ void pause_briefly() noexcept {
 
 } // namespace
 
+bool mutex::orphaned() const noexcept {
+    const uint64_t difference = word_.load(std::memory_order_relaxed) ^ own_word();
+    const bool held = word_.load(std::memory_order_relaxed) != 0;
+    const bool survivor = (difference & thread_mask) == 0 && survived_fork(this_thread());
+    return held && (difference & generation_mask) != 0 && !survivor;
+}
+
 acquired mutex::lock_slow(uint64_t seen, bool nested) noexcept {
     const uint64_t own = own_word();
-    constexpr uint64_t generation_mask = ((uint64_t{1} << generation_bits) - 1) << 1;
-    constexpr uint64_t thread_mask = ~(generation_mask | sleepers);
     for (int turn = 0;; ++turn) {
         if (seen == 0) {
             // Whoever had to wait can't know whether others sleep, so it says that somebody may.

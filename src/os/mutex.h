@@ -40,6 +40,9 @@ public:
         return word_.compare_exchange_strong(expected, own_word(), std::memory_order_acquire);
     }
 
+    // Is it held by a thread that did not survive a fork?
+    [[nodiscard]] bool orphaned() const noexcept;
+
     void unlock() noexcept {
         if ((word_.exchange(0, std::memory_order_release) & sleepers) != 0) [[unlikely]]
             futex_wake_one(low_half());

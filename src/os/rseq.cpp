@@ -1,6 +1,7 @@
 #include "os/rseq.h"
 
 #include "os/generation.h"
+#include "os/syscall.h"
 
 #include <sys/auxv.h>
 
@@ -34,6 +35,14 @@ rseq_support find_rseq(rseq_place& place) noexcept {
     const bool dense = getauxval(at_rseq_feature_size) >= size_with_mm_cid;
     place.id = place.area + (dense ? mm_cid_field : cpu_id_field);
     return dense ? rseq_support::by_cid : rseq_support::by_cpu;
+}
+
+bool restart_sequences() noexcept {
+    constexpr long expedited_rseq = 1 << 7;
+    constexpr long register_expedited_rseq = 1 << 8;
+    return system_call(SYS_membarrier, expedited_rseq) == 0 ||
+           (system_call(SYS_membarrier, register_expedited_rseq) == 0 &&
+            system_call(SYS_membarrier, expedited_rseq) == 0);
 }
 
 } // namespace lowtide::os

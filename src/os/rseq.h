@@ -19,6 +19,9 @@ namespace lowtide::os {
 struct rseq_place {
     int64_t area = 0;
     int64_t id = 0;
+    // Not 0: the words are being collected by somebody (front/cache.h), and every operation answers
+    // "aborted". Read inside the sequences, so that a membarrier behind the store makes it certain.
+    uint32_t closed = 0;
 };
 
 // What this process can use. `locked`: no area (old glibc, musl, valgrind, gVisor, qemu-user, a tunable).
@@ -26,6 +29,10 @@ enum class rseq_support : uint8_t { locked, by_cpu, by_cid };
 
 // Looks at the calling thread's area. Not cached.
 rseq_support find_rseq(rseq_place& place) noexcept;
+
+// Restarts every sequence of this process that is running (membarrier(2), Linux 5.10): afterwards each thread
+// has seen what was stored before. False where the kernel can't or may not.
+bool restart_sequences() noexcept;
 
 } // namespace lowtide::os
 

@@ -26,6 +26,8 @@
         add     x14, x14, :lo12:\name\()_cs
         str     x14, [x11, #RSEQ_CS]
 \name\()_start:
+        ldr     w13, [x2, #16]                          /* place->closed */
+        cbnz    w13, \name\()_refused
         ldr     w9, [x12]
         madd    x9, x9, x1, x0
         .endm

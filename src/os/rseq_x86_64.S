@@ -23,6 +23,8 @@
         leaq    \name\()_cs(%rip), %rax
         movq    %rax, %fs:RSEQ_CS(%r9)
 \name\()_start:
+        cmpl    $0, 16(%rdx)                            /* place->closed */
+        jne     \name\()_refused
         movl    %fs:(%r10), %eax
         imulq   %rsi, %rax
         addq    %rdi, %rax                              /* the word */

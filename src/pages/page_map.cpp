@@ -11,17 +11,40 @@ bool page_map::cover(const page_source& source, uintptr_t base, size_t bytes) no
         const uintptr_t fresh = source.map(sizeof(page_map_leaf), os::page_size());
         if (fresh == 0)
             return false;
-        page_map_leaf* expected = nullptr;
         auto* leaf = reinterpret_cast<page_map_leaf*>(fresh);
-        if (!leaves_[i].compare_exchange_strong(expected, leaf, std::memory_order_acq_rel)) {
-            source.release(fresh, sizeof(page_map_leaf)); // somebody else was first
-            leaf = expected;
+        leaf->root_index = static_cast<uint32_t>(i);
+        if (mutex_.lock(true) == os::acquired::mine) {
+            source.release(fresh, sizeof(page_map_leaf));
+            return false;
         }
-        const auto distance = static_cast<int64_t>(reinterpret_cast<uintptr_t>(leaf->fast) -
-                                                   reinterpret_cast<uintptr_t>(empty_leaf_));
-        fast_root_[i].store(distance / static_cast<int64_t>(sizeof(uint32_t)), std::memory_order_release);
+        const bool first = leaves_[i].load(std::memory_order_relaxed) == nullptr;
+        if (first) {
+            leaf->next = first_leaf_;
+            leaves_[i].store(leaf, std::memory_order_release);
+            show(*leaf, !closed_);
+            first_leaf_ = leaf;
+        }
+        mutex_.unlock();
+        if (!first)
+            source.release(fresh, sizeof(page_map_leaf)); // somebody else was first
     }
     return true;
+}
+
+void page_map::show(const page_map_leaf& leaf, bool shown) noexcept {
+    const auto distance = static_cast<int64_t>(reinterpret_cast<uintptr_t>(leaf.fast) -
+                                               reinterpret_cast<uintptr_t>(empty_leaf_));
+    fast_root_[leaf.root_index].store(shown ? distance / static_cast<int64_t>(sizeof(uint32_t)) : 0,
+                                      std::memory_order_release);
+}
+
+void page_map::show_leaves(bool shown) noexcept {
+    if (mutex_.lock(true) == os::acquired::mine)
+        return;
+    closed_ = !shown;
+    for (const page_map_leaf* leaf = first_leaf_; leaf != nullptr; leaf = leaf->next)
+        show(*leaf, shown);
+    mutex_.unlock();
 }
 
 void page_map::set(uintptr_t base, slice_count length, span* s, uint32_t fast,

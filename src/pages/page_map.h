@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/units.h"
+#include "os/mutex.h"
 #include "pages/page_source.h"
 #include "pages/span.h"
 
@@ -29,6 +30,8 @@ struct page_map_leaf {
     std::atomic<uint32_t> fast[leaf_entries];
     std::atomic<span*> spans[leaf_entries];
     std::atomic<block*> blocks[leaf_entries / slices_per_block];
+    uint32_t root_index;
+    page_map_leaf* next; // all leaves, for close() and open()
 };
 
 // The fast entry for objects that magazines of class `c` hold: the offset of that class's word in a row of
@@ -77,11 +80,18 @@ public:
     void set(uintptr_t base, slice_count length, span* s, uint32_t fast, slice_count fast_slices) noexcept;
     void clear(uintptr_t base, slice_count length) noexcept { set(base, length, nullptr, 0, length); }
 
+    // Leads the fast half of every address to "none", and back. A membarrier that restarts sequences makes
+    // the first certain for all threads (front/cache.h).
+    void close() noexcept { show_leaves(false); }
+    void open() noexcept { show_leaves(true); }
+
     // Offsets for the assembly.
     static constexpr size_t offset_of_root() { return 0; }
     static constexpr size_t offset_of_empty_leaf() { return root_entries * sizeof(int64_t); }
 
 private:
+    void show_leaves(bool shown) noexcept;
+    void show(const page_map_leaf& leaf, bool shown) noexcept;
     static size_t slice_in_leaf(uintptr_t address) { return (address >> slice_shift) & (leaf_entries - 1); }
 
     static size_t block_in_leaf(uintptr_t address) {
@@ -91,6 +101,10 @@ private:
     std::atomic<int64_t> fast_root_[root_entries];
     std::atomic<uint32_t> empty_leaf_[leaf_entries]; // never written
     std::atomic<page_map_leaf*> leaves_[root_entries];
+    os::mutex mutex_; // guards what is below, and the making of leaves; a leaf lock
+    page_map_leaf* first_leaf_;
+    bool closed_;
+    unsigned char padding_[4096 - sizeof(os::mutex) - 2 * sizeof(void*)];
 };
 
 } // namespace lowtide

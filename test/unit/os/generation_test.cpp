@@ -20,7 +20,7 @@ TEST(generation, is_one_number_in_a_process) {
 }
 
 TEST(generation, changes_in_a_child_and_not_in_the_parent) {
-    for (const forking how : {forking::by_libc, forking::raw}) {
+    for (const forking how : ways_to_fork()) {
         const uint32_t before = os::generation();
         in_child(
             [&] {

@@ -116,7 +116,7 @@ TEST(mutex, trying_takes_a_free_lock_only) {
 }
 
 TEST(mutex, a_child_learns_that_the_holder_did_not_survive_fork) {
-    for (const forking how : {forking::by_libc, forking::raw}) {
+    for (const forking how : ways_to_fork()) {
         os::mutex mutex;
         const holder other(mutex);
         in_child(
@@ -148,7 +148,6 @@ TEST(mutex, one_thread_of_the_child_repairs_and_the_others_wait) {
     os::mutex mutex;
     const holder other(mutex);
     in_child([&] {
-        os::after_fork_in_child(); // as the library's handler does, before any thread is made
         std::atomic<int> orphaned{0};
         std::vector<std::thread> all;
         for (int t = 0; t < 4; ++t)
@@ -164,7 +163,7 @@ TEST(mutex, one_thread_of_the_child_repairs_and_the_others_wait) {
 }
 
 TEST(mutex, the_thread_that_forks_while_it_holds_it_still_does_in_the_child) {
-    for (const forking how : {forking::by_libc, forking::raw}) {
+    for (const forking how : ways_to_fork()) {
         os::mutex mutex;
         ASSERT_EQ(mutex.lock(), acquired::yes); // as a signal handler that forks would have interrupted it
         in_child(

@@ -72,7 +72,7 @@ TEST_F(page_tier_fork, a_child_repairs_what_a_dead_thread_was_changing) {
     give(take(50), 50);
     {
         const visitor other(fake, system_call::commit, [this] { give(take(300), 300); });
-        for (const forking how : {forking::by_libc, forking::raw})
+        for (const forking how : ways_to_fork())
             in_child(
                 [&] {
                     expect_that_all_works_in_a_child(20);

@@ -1,5 +1,7 @@
 #include "support/child.h"
 
+#include "os/generation.h"
+
 #include <csignal>
 #include <cstdio>
 #include <gtest/gtest.h>
@@ -19,28 +21,31 @@ namespace {
 
 constexpr unsigned patience_s = 120; // a child that hangs ends by SIGALRM
 
-// ThreadSanitizer's own locks don't survive a child that it isn't told of.
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define LOWTIDE_TEST_THREAD_SANITIZER
+#define LOWTIDE_TEST_NO_RAW_FORK
 #endif
 #endif
-
-pid_t make_child(forking how) {
-#ifdef LOWTIDE_TEST_THREAD_SANITIZER
-    how = forking::by_libc;
-#endif
-    return how == forking::by_libc ? fork() : static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
-}
 
 } // namespace
 
+const std::vector<forking>& ways_to_fork() {
+#ifdef LOWTIDE_TEST_NO_RAW_FORK
+    static const std::vector ways = {forking::by_libc};
+#else
+    static const std::vector ways = {forking::by_libc, forking::raw};
+#endif
+    return ways;
+}
+
 void in_child(const std::function<void()>& body, forking how) {
     fflush(nullptr);
-    const pid_t child = make_child(how);
+    const pid_t child = how == forking::by_libc ? fork() : static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
     ASSERT_GE(child, 0);
     if (child == 0) {
         alarm(patience_s);
+        if (how == forking::by_libc)
+            os::after_fork_in_child(); // as the library's own handler of fork does
         body();
         fflush(nullptr);
         _exit(testing::Test::HasFailure() ? 1 : 0);
