@@ -19,7 +19,7 @@ constexpr unsigned max_depot_magazines = 64;
 constexpr size_t depot_bytes = 4 * mebibyte;
 // What the magazines of a row may hold in all, and the depots in all, beyond the usual sizes: a share of what
 // is in use.
-constexpr size_t min_budget = 16 * mebibyte;
+constexpr size_t min_budget = 4 * mebibyte;
 constexpr size_t budget_share = 4;
 // Runs that magazines keep warm, in all: a mix of all sizes would otherwise hold one of each.
 constexpr size_t min_warm_bytes = 4 * mebibyte;

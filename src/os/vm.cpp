@@ -114,12 +114,8 @@ void zero(void* at, size_t bytes) noexcept {
     memset(reinterpret_cast<void*>(base), 0, end - base);
 }
 
-bool unmap(uintptr_t base, size_t bytes) noexcept {
+bool release(uintptr_t base, size_t bytes) noexcept {
     return system_call(SYS_munmap, static_cast<long>(base), static_cast<long>(bytes)) == 0;
-}
-
-void release(uintptr_t base, size_t bytes) noexcept {
-    unmap(base, bytes);
 }
 
 uintptr_t map(size_t bytes, size_t alignment) noexcept {

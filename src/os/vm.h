@@ -33,10 +33,9 @@ bool purge(uintptr_t base, size_t bytes) noexcept;
 // Zeroes large memory, by writing or, where little of it is resident, by purging.
 void zero(void* at, size_t bytes) noexcept;
 
-// Gives the address space back. `unmap` says false when the kernel can't: a hole needs one mapping more, and
-// their number is limited (vm.max_map_count).
-void release(uintptr_t base, size_t bytes) noexcept;
-bool unmap(uintptr_t base, size_t bytes) noexcept;
+// Gives the address space back. False when the kernel can't: a hole needs one mapping more, and their
+// number is limited (vm.max_map_count).
+bool release(uintptr_t base, size_t bytes) noexcept;
 
 // Zeroed memory, readable and writable, aligned to `alignment`. 0 when there is none.
 uintptr_t map(size_t bytes, size_t alignment) noexcept;

@@ -48,7 +48,7 @@ void huge_tier::deallocate(span& s) noexcept {
     bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);
     returned_.fetch_add(s.object_size, std::memory_order_relaxed);
     release_stuck();
-    if (!os::unmap(s.mapping, s.mapping_bytes))
+    if (!os::release(s.mapping, s.mapping_bytes))
         keep_stuck(s);
 }
 
@@ -66,7 +66,7 @@ void huge_tier::release_stuck() noexcept {
         return;
     for (auto* s = stuck_.exchange(nullptr, std::memory_order_acquire); s != nullptr;) {
         auto* next = static_cast<span*>(s->next);
-        if (!os::unmap(s->mapping, s->mapping_bytes))
+        if (!os::release(s->mapping, s->mapping_bytes))
             keep_stuck(*s);
         s = next;
     }

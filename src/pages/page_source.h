@@ -16,7 +16,7 @@ struct page_source {
     bool (*commit)(uintptr_t base, size_t bytes) noexcept = os::commit;
     void (*decommit)(uintptr_t base, size_t bytes) noexcept = os::decommit;
     bool (*purge)(uintptr_t base, size_t bytes) noexcept = os::purge;
-    void (*release)(uintptr_t base, size_t bytes) noexcept = os::release;
+    bool (*release)(uintptr_t base, size_t bytes) noexcept = os::release;
     uintptr_t (*map)(size_t bytes, size_t alignment) noexcept = os::map;
     uint64_t (*now_ms)() noexcept = os::now_ms;
 };

@@ -151,6 +151,8 @@ size_t page_tier::surrender() noexcept {
             const bool reserved = b.state == block_state::reserved;
             if (!reserved && !(b.state == block_state::committed && b.empty()))
                 continue;
+            if (!source_->release(b.base, block_size))
+                continue; // it would be one mapping too many; the block stays what it is
             if (!reserved) {
                 unfile(b);
                 if (b.dirty != 0)
@@ -161,7 +163,6 @@ size_t page_tier::surrender() noexcept {
             }
             b.state = block_state::released;
             surrendered_ += block_size;
-            source_->release(b.base, block_size);
             bytes += block_size;
         }
     }

@@ -45,8 +45,9 @@ std::atomic<uint64_t> key_rounds{0};
 
 void key_destructor(void* value) {
     release(value);
-    churn table(reinterpret_cast<uintptr_t>(value));
-    table.run(20);
+    for (size_t size : {40, 300, 3000, 20'000, 200'000}) {
+        release(acquire(size, size));
+    }
     static thread_local int rounds = 0;
     key_rounds.fetch_add(1);
     if (++rounds <= kKeys * (PTHREAD_DESTRUCTOR_ITERATIONS - 1)) {

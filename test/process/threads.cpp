@@ -35,9 +35,23 @@ void require_no_growth(void* (*body)(void*)) {
     REQUIRE(resident_bytes() < warm + kMayGrow);
 }
 
+// A dozen sizes, so that the caches of all of them are as full as they get before the first count.
+size_t some_size(generator& random) {
+    constexpr size_t kSizes[] = {16, 24, 40, 64, 100, 150, 300, 600, 1000, 3000, 9000, 20'000};
+    return kSizes[random.below(std::size(kSizes))];
+}
+
 void* allocate_and_die(void* seed) {
-    churn own(reinterpret_cast<uintptr_t>(seed), 20'000);
-    own.run(100);
+    generator random(reinterpret_cast<uintptr_t>(seed));
+    void* blocks[50] = {};
+    for (int i = 0; i < 200; ++i) {
+        void*& block = blocks[random.below(std::size(blocks))];
+        release(block);
+        block = acquire(some_size(random), random.next());
+    }
+    for (void* block : blocks) {
+        release(block);
+    }
     return nullptr;
 }
 
@@ -49,7 +63,7 @@ void* free_the_predecessors_and_die(void* seed) {
     generator random(reinterpret_cast<uintptr_t>(seed));
     for (void*& block : left_behind) {
         release(block);
-        block = acquire(random_size(random, 20'000), random.next());
+        block = acquire(some_size(random), random.next());
     }
     return nullptr;
 }
@@ -65,7 +79,7 @@ void* only_free(void*) {
 void* only_allocate(void* seed) {
     generator random(reinterpret_cast<uintptr_t>(seed));
     for (void*& block : left_behind) {
-        block = acquire(random_size(random, 20'000), random.next());
+        block = acquire(some_size(random), random.next());
     }
     return nullptr;
 }

@@ -239,7 +239,7 @@ PART(wrong_free_in_handler) {
 PART(wrong_free_on_smallest_stack) {
     join_thread(start_thread(
         [](void*) -> void* {
-            char not_ours[64];
+            char not_ours[64] = {};
             std::free(launder(announce(not_ours)));
             return nullptr;
         },

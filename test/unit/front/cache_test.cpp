@@ -144,7 +144,7 @@ TEST_F(locked_caches, send_a_signal_handler_round_and_serve_every_thread_of_a_ch
                 EXPECT_FALSE(words.exchange(c, position::spare, {}, s));
             });
         in_child([&] {
-                for (unsigned t = 0; t < 2 * words.rows(); ++t)
+            for (unsigned t = 0; t < 2 * words.rows(); ++t)
                 std::thread([&] {
                     stock s;
                     EXPECT_TRUE(words.exchange(c, position::spare, {}, s)) << "the dead thread's row too";

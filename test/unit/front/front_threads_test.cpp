@@ -170,7 +170,7 @@ TEST_F(front_threads, are_no_harm_to_the_children_that_are_made_meanwhile) {
                 static_cast<void>(pages.purge_all());
                 EXPECT_EQ(wrong_frees, 0);
             },
-            forking::raw);
+            ways_to_fork().back());
     stop = true;
     for (std::thread& t : all)
         t.join();

@@ -51,13 +51,15 @@ TEST(generation, is_another_one_in_each_of_a_line_of_descendants) {
 
 TEST(generation, the_handler_of_fork_changes_nothing_once_the_kernel_has_spoken) {
     const uint32_t before = os::generation();
-    in_child([&] {
-        os::after_fork_in_child();
-        const uint32_t after = os::generation();
-        EXPECT_NE(after, before);
-        os::after_fork_in_child();
-        EXPECT_EQ(os::generation(), after);
-    });
+    for (const forking how : ways_to_fork())
+        in_child(
+            [&] {
+                const uint32_t after = os::generation();
+                EXPECT_NE(after, before);
+                os::after_fork_in_child();
+                EXPECT_EQ(os::generation(), after);
+            },
+            how);
 }
 
 TEST(generation, the_thread_that_forked_is_known_in_the_child) {

@@ -98,7 +98,7 @@ TEST_F(slab_threads, are_no_harm_to_the_children_that_are_made_meanwhile) {
                 }
                 static_cast<void>(pages.purge_all());
             },
-            forking::raw); // without libc's handlers: the locks are caught as they are
+            ways_to_fork().back()); // without libc's handlers, if possible: the locks are caught as they are
     stop = true;
     for (std::thread& t : all)
         t.join();

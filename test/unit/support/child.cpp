@@ -23,14 +23,14 @@ constexpr unsigned patience_s = 120; // a child that hangs ends by SIGALRM
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define LOWTIDE_TEST_NO_RAW_FORK
+#define LOWTIDE_TEST_LIBC_FORK_ONLY
 #endif
 #endif
 
 } // namespace
 
 const std::vector<forking>& ways_to_fork() {
-#ifdef LOWTIDE_TEST_NO_RAW_FORK
+#if defined(LOWTIDE_TEST_LIBC_FORK_ONLY) || defined(LOWTIDE_TEST_EMULATED)
     static const std::vector ways = {forking::by_libc};
 #else
     static const std::vector ways = {forking::by_libc, forking::raw};
@@ -40,7 +40,8 @@ const std::vector<forking>& ways_to_fork() {
 
 void in_child(const std::function<void()>& body, forking how) {
     fflush(nullptr);
-    const pid_t child = how == forking::by_libc ? fork() : static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+    const pid_t child =
+        how == forking::by_libc ? fork() : static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
     ASSERT_GE(child, 0);
     if (child == 0) {
         alarm(patience_s);

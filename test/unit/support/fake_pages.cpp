@@ -123,7 +123,7 @@ bool fake_pages::purge(uintptr_t base, size_t bytes) noexcept {
     return fake.grants(system_call::purge) && os::purge(base, bytes);
 }
 
-void fake_pages::release(uintptr_t base, size_t bytes) noexcept {
+bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {
     fake_pages& fake = *the_fake;
     const std::lock_guard guard(fake.mutex_);
     if (!fake.in_arena(base)) {
@@ -131,13 +131,13 @@ void fake_pages::release(uintptr_t base, size_t bytes) noexcept {
         EXPECT_TRUE(record != fake.records_.end() && record->second == bytes)
             << "release of what was never mapped";
         fake.records_.erase(base);
-        os::release(base, bytes);
-        return;
+        return os::release(base, bytes);
     }
     EXPECT_TRUE(fake.all_are(base, bytes, state::reserved) || fake.all_are(base, bytes, state::committed))
         << "release of what isn't ours";
     fake.set(base, bytes, state::unmapped);
     os::decommit(base, bytes);
+    return true;
 }
 
 uintptr_t fake_pages::map(size_t bytes, size_t alignment) noexcept {

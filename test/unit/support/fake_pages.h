@@ -72,7 +72,7 @@ private:
     static bool commit(uintptr_t base, size_t bytes) noexcept;
     static void decommit(uintptr_t base, size_t bytes) noexcept;
     static bool purge(uintptr_t base, size_t bytes) noexcept;
-    static void release(uintptr_t base, size_t bytes) noexcept;
+    static bool release(uintptr_t base, size_t bytes) noexcept;
     static uintptr_t map(size_t bytes, size_t alignment) noexcept;
     static uint64_t now_ms() noexcept;
 
