@@ -5,7 +5,8 @@
 namespace lowtide {
 
 void cache::start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept {
-    policy_ = use_rseq && cpus <= FAST_MAX_ROWS ? os::find_rseq(place_) : os::rseq_support::locked;
+    policy_ =
+        use_rseq && cpus != 0 && cpus <= FAST_MAX_ROWS ? os::find_rseq(place_) : os::rseq_support::locked;
     const unsigned slots = 2 * usable_cpus < max_slots ? 2 * usable_cpus : max_slots;
     rows_ = policy_ == os::rseq_support::locked ? slots : cpus;
     open();

@@ -24,7 +24,7 @@ class cache {
 public:
     constexpr explicit cache(fast_state* state) : state_(state) {}
 
-    // Decides the policy; `cpus` bounds the ids. Called once, before any other function.
+    // Decides the policy; `cpus` bounds the ids, 0 when it is not known. Called once, before any other function.
     void start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept;
 
     // An object from the loaded magazine; null when it is empty or the caller should go round the cache.

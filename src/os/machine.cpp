@@ -42,7 +42,7 @@ unsigned possible_cpus() noexcept {
     if (length > 0)
         return last + 1;
     const affinity mask = read_affinity(); // no /sys here: the width of the kernel's masks bounds the ids
-    return failed(mask.length) ? 1 : static_cast<unsigned>(mask.length) * 8;
+    return failed(mask.length) ? 0 : static_cast<unsigned>(mask.length) * 8;
 }
 
 unsigned usable_cpus() noexcept {

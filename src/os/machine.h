@@ -6,7 +6,7 @@
 
 namespace lowtide::os {
 
-// Processors the kernel may ever show this process: an upper bound of every cpu id. At least 1.
+// Processors the kernel may ever show this process: an upper bound of every cpu id. 0: it can't be known.
 unsigned possible_cpus() noexcept;
 
 // Processors this thread may run on now. At least 1.

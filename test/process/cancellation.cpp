@@ -1,5 +1,5 @@
 // Cancelled threads: malloc is no cancellation point, so a pending request leaves it alone; a thread that is
-// cancelled somewhere between allocations, or asynchronously in the middle of one, takes no lock with it.
+// cancelled somewhere between allocations takes no lock with it.
 #include "harness.h"
 #include "workload.h"
 
@@ -52,13 +52,6 @@ void* allocate_until_cancelled(void*) {
     }
 }
 
-void* allocate_until_cancelled_asynchronously(void*) {
-    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, nullptr);
-    for (generator random(allocations);; allocations.fetch_add(1)) {
-        std::free(std::malloc(random_size(random, 1u << 20)));
-    }
-}
-
 // Cancels many threads after a random number of allocations each, while others go on.
 void cancel_threads_while_others_allocate(void* (*body)(void*)) {
     busy_threads others(2);
@@ -87,6 +80,3 @@ PROMISE(threads_may_be_cancelled_between_allocations) {
     cancel_threads_while_others_allocate(allocate_until_cancelled);
 }
 
-PROMISE(threads_may_be_cancelled_asynchronously_while_they_allocate) {
-    cancel_threads_while_others_allocate(allocate_until_cancelled_asynchronously);
-}
