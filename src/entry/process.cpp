@@ -36,8 +36,14 @@ void complain(std::string_view text) noexcept {
 }
 
 void verify(void*, std::string_view value) noexcept {
-    // Through the symbol table, as the program sees it: whichever library comes first has it.
-    if (!is_own_pid(value) || reinterpret_cast<void*>(&malloc) == reinterpret_cast<void*>(&lowtide_malloc))
+    if (!is_own_pid(value))
+        return;
+    // By its public name, as the program calls it: whichever library comes first answers. Comparing addresses would not
+    // do, for in a program that isn't position-independent the name's address is the program's own.
+    void* p = malloc(1);
+    const bool ours = the_heap.owns(p);
+    free(p);
+    if (ours)
         return;
     complain("lowtide: this process does not run on Lowtide: another malloc comes before it "
              "(linked into the program, or earlier in LD_PRELOAD)\n");

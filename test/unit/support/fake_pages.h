@@ -20,8 +20,8 @@
 namespace lowtide::test {
 
 // The calls that can be refused.
-enum class system_call : unsigned { reserve, claim, commit, purge, map };
-inline constexpr unsigned system_calls = 5;
+enum class system_call : unsigned { reserve, claim, commit, purge, release, map };
+inline constexpr unsigned system_calls = 6;
 
 class fake_pages {
 public:
