@@ -14,7 +14,8 @@
 #ifdef LOWTIDE_SHARED
 asm(".weak __gxx_personality_v0\n"
     ".weak __cxa_begin_catch\n"
-    ".weak __cxa_end_catch\n");
+    ".weak __cxa_end_catch\n"
+    ".weak _ZSt9terminatev\n"); // clang calls it where gcc leaves it to the personality
 #endif
 
 using namespace lowtide;

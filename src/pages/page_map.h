@@ -104,7 +104,7 @@ private:
     os::mutex mutex_; // guards what is below, and the making of leaves; a leaf lock
     page_map_leaf* first_leaf_;
     bool closed_;
-    unsigned char padding_[4096 - sizeof(os::mutex) - 2 * sizeof(void*)];
+    [[maybe_unused]] unsigned char padding_[4096 - sizeof(os::mutex) - 2 * sizeof(void*)];
 };
 
 } // namespace lowtide

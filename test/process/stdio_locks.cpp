@@ -13,7 +13,7 @@ using namespace workload;
 
 namespace {
 
-constexpr int kForks = 1000;
+constexpr int kForks = 200;
 
 // A stream that several threads share, and its text, long enough that getline grows its buffer repeatedly.
 struct shared_stream {

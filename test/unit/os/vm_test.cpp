@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "support/child.h"
+#include "support/emulated.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -15,12 +16,6 @@ namespace lowtide::test {
 namespace {
 
 const size_t page = os::page_size();
-
-#ifdef LOWTIDE_TEST_EMULATED
-constexpr bool emulated = true;
-#else
-constexpr bool emulated = false;
-#endif
 
 unsigned char& at(uintptr_t address) {
     return *reinterpret_cast<unsigned char*>(address);

@@ -101,6 +101,22 @@ TEST_F(page_maps, the_fast_entry_of_any_other_address_is_0) {
         EXPECT_EQ(fast_entry(*map.get(), address), 0u) << std::hex << address;
 }
 
+TEST_F(page_maps, a_closed_map_has_no_fast_entries_until_it_is_opened_again) {
+    const size_class c = class_holding(64);
+    const uintptr_t later = place + 5 * four_gib;
+    ASSERT_TRUE(map->cover(*fake.source(), place, block_size));
+    map->set(place, {1}, &some, fast_entry_of(c), {1});
+    map->close();
+    EXPECT_EQ(fast_entry(*map.get(), place), 0u);
+    EXPECT_EQ(map->find(place), &some) << "the slow half goes on";
+    ASSERT_TRUE(map->cover(*fake.source(), later, block_size));
+    map->set(later, {1}, &other, fast_entry_of(c), {1});
+    EXPECT_EQ(fast_entry(*map.get(), later), 0u) << "nor has a leaf that comes meanwhile";
+    map->open();
+    EXPECT_EQ(fast_entry(*map.get(), place), fast_entry_of(c));
+    EXPECT_EQ(fast_entry(*map.get(), later), fast_entry_of(c));
+}
+
 TEST_F(page_maps, a_leaf_that_cannot_be_had_is_no_harm) {
     fake.refuse(system_call::map);
     EXPECT_FALSE(map->cover(*fake.source(), place, block_size));

@@ -129,6 +129,20 @@ TEST_F(shortage, surrendered_space_is_free_for_others_and_comes_back_when_needed
     expect_true_counters(128);
 }
 
+TEST_F(shortage, space_that_cannot_be_released_stays_in_use) {
+    const uintptr_t base = take(64);
+    give(base, 64);
+    const page_counts before = pages.counts();
+    fake.refuse(system_call::release); // a hole would be one mapping too many
+    EXPECT_EQ(pages.surrender(), 0u);
+    expect_true_counters(0);
+    EXPECT_EQ(pages.counts().dirty_bytes, before.dirty_bytes);
+    EXPECT_EQ(take(64), base);
+    give(base, 64);
+    fake.refuse(system_call::release, false);
+    expect_nothing_is_lost();
+}
+
 TEST_F(shortage, a_surrendered_place_that_somebody_else_took_is_left_to_him) {
     const uintptr_t base = take(8 * 32);
     give(base, 8 * 32);

@@ -135,6 +135,8 @@ bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {
     }
     EXPECT_TRUE(fake.all_are(base, bytes, state::reserved) || fake.all_are(base, bytes, state::committed))
         << "release of what isn't ours";
+    if (!fake.grants(system_call::release))
+        return false;
     fake.set(base, bytes, state::unmapped);
     os::decommit(base, bytes);
     return true;
