@@ -52,12 +52,18 @@ void* allocate_until_cancelled(void*) {
     }
 }
 
-// Cancels many threads after a random number of allocations each, while others go on.
-void cancel_threads_while_others_allocate(void* (*body)(void*)) {
+} // namespace
+
+PROMISE(malloc_is_no_cancellation_point) {
+    REQUIRE(run_with_pending_request(use_all_that_never_waits) == kFinished);
+}
+
+// Each after a random number of allocations, while others go on.
+PROMISE(threads_may_be_cancelled_between_allocations) {
     busy_threads others(2);
     generator random(1);
     for (int i = 0; i < 1000; ++i) {
-        pthread_t thread = start_thread(body, nullptr);
+        pthread_t thread = start_thread(allocate_until_cancelled, nullptr);
         const uint64_t goal = allocations + random.below(50);
         while (allocations < goal) {
             sched_yield();
@@ -69,14 +75,3 @@ void cancel_threads_while_others_allocate(void* (*body)(void*)) {
     others.wait_for_steps(1000);
     use_every_size();
 }
-
-} // namespace
-
-PROMISE(malloc_is_no_cancellation_point) {
-    REQUIRE(run_with_pending_request(use_all_that_never_waits) == kFinished);
-}
-
-PROMISE(threads_may_be_cancelled_between_allocations) {
-    cancel_threads_while_others_allocate(allocate_until_cancelled);
-}
-
