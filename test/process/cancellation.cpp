@@ -62,7 +62,7 @@ PROMISE(malloc_is_no_cancellation_point) {
 PROMISE(threads_may_be_cancelled_between_allocations) {
     busy_threads others(2);
     generator random(1);
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 300; ++i) {
         pthread_t thread = start_thread(allocate_until_cancelled, nullptr);
         const uint64_t goal = allocations + random.below(50);
         while (allocations < goal) {
