@@ -34,10 +34,14 @@ void warn(void*, std::string_view line) noexcept {
 
 } // namespace
 
+// What begins as zeros is apart from what doesn't: a process has only the pages of it that it uses.
+constinit static slab_shards the_shards;
+constinit static depot the_depot;
+
 constexpr heap::heap()
     : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &settings_),
-      runs_(&pages_, map_, &records_, &source_), huge_(map_), slabs_(&pages_, map_, &records_),
-      front_(&lowtide_fast, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
+      runs_(&pages_, map_, &records_, &source_), huge_(map_), slabs_(&the_shards, &pages_, map_, &records_),
+      front_(&lowtide_fast, &the_depot, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
              report_from_front) {}
 
 constinit heap the_heap;
@@ -111,11 +115,9 @@ void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
     void* p = try_allocate(size, alignment, zeroed);
     if (p != nullptr) [[likely]]
         return p;
-    // What has never been reserved can't be given back either: then the request is out of reach.
-    if (!lowtide_thread.interrupted && size <= pages_.counts().reserved_bytes) {
-        relieve();
-        p = try_allocate(size, alignment, zeroed);
-    }
+    // A request that is out of reach must not cost the program its caches.
+    if (!lowtide_thread.interrupted && size <= os::attainable_memory())
+        p = allocate_scarce(size, alignment, zeroed);
     return p == nullptr && lowtide_thread.interrupted ? allocate_alone(size, alignment, zeroed) : p;
 }
 
@@ -149,17 +151,31 @@ void* heap::allocate_aligned(size_t alignment, size_t size) noexcept {
 }
 
 // Memory has run out: all that is free goes back, address space too, so that any size can be had from it.
-void heap::relieve() noexcept {
-    front_.drain();
-    pages_.surrender();
+void* heap::allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcept {
+    if (relieving_.lock_outermost() == os::acquired::mine)
+        return nullptr;
+    void* p = try_allocate(size, alignment, zeroed); // another thread may have seen to it
+    if (p == nullptr) {
+        front_.drain();
+        do {
+            pages_.surrender();
+            p = try_allocate(size, alignment, zeroed);
+        } while (p == nullptr && pages_.await_purges());
+    }
+    relieving_.unlock_outermost();
+    return p;
 }
 
 size_t heap::trim() noexcept {
     start();
+    if (relieving_.lock_outermost() == os::acquired::mine)
+        return 0;
     const size_t before = pages_.counts().purged_bytes;
     front_.drain();
     pages_.purge_all();
-    return pages_.counts().purged_bytes - before;
+    const size_t after = pages_.counts().purged_bytes;
+    relieving_.unlock_outermost();
+    return after - before;
 }
 
 // ---- release

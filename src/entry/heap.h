@@ -49,7 +49,7 @@ private:
     [[nodiscard]] void* try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[nodiscard]] void* allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[nodiscard]] void* allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept;
-    void relieve() noexcept;
+    void* allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcept;
     void release_span(span& s, void* p) noexcept;
     void release_deferred() noexcept;
     [[nodiscard]] span& span_of(const void* p, const char* call) noexcept;
@@ -65,6 +65,9 @@ private:
     slab_tier slabs_;
     front front_;
     os::mutex starting_;
+    // Held, outermost, while everything that is free is on its way to the system: a thread that finds no
+    // memory then has to wait for what another has in its hands.
+    os::mutex relieving_;
     std::atomic<bool> started_{false};
 };
 

@@ -67,7 +67,7 @@ void* calloc(size_t count, size_t size) noexcept {
     size_t bytes = 0;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > max_request)
         return no_memory();
-    if (bytes > FAST_MAX_SIZE)
+    if (bytes > max_slab_object) // of smaller ones nobody knows whether they are zero
         return or_no_memory(the_heap.allocate_zeroed(bytes));
     void* p = lowtide_malloc(bytes);
     return p == nullptr ? nullptr : memset(p, 0, bytes);

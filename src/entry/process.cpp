@@ -38,8 +38,8 @@ void complain(std::string_view text) noexcept {
 void verify(void*, std::string_view value) noexcept {
     if (!is_own_pid(value))
         return;
-    // By its public name, as the program calls it: whichever library comes first answers. Comparing addresses would not
-    // do, for in a program that isn't position-independent the name's address is the program's own.
+    // By its public name, as the program calls it: whichever library comes first answers. Comparing addresses
+    // would not do, for in a program that isn't position-independent the name's address is the program's own.
     void* p = malloc(1);
     const bool ours = the_heap.owns(p);
     free(p);
@@ -66,7 +66,11 @@ void to_file(void* fd, const char* text, size_t size) noexcept {
 
 __attribute__((constructor)) void begin() {
     the_heap.start();
-    pthread_atfork(nullptr, nullptr, os::after_fork_in_child);
+    // A child notices by itself, at its first lock, where the kernel wipes a page for it. An emulator may
+    // only say that it does; it has no rseq either. Elsewhere the handler isn't worth the 64 KiB of libc that
+    // it makes resident.
+    if (!os::fork_is_noticed() || the_heap.policy() == os::rseq_support::locked)
+        pthread_atfork(nullptr, nullptr, os::after_fork_in_child);
     os::with_variable("LOWTIDE_VERIFY", verify, nullptr);
     os::with_variable("LOWTIDE_REPORT", remember_report, nullptr);
 }

@@ -18,6 +18,7 @@ void cache::start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept {
             state_->rows[r].loaded[i] = state_->nothing();
             state_->rows[r].spare[i] = state_->nothing();
         }
+        state_->rows[r].parked = state_->nothing();
     }
 }
 
@@ -35,13 +36,13 @@ stock cache::unpacked(uint64_t word) const noexcept {
 void* cache::pop(size_class c) noexcept {
     if (policy_ == os::rseq_support::locked) {
         const unsigned s = slot();
-        if (!lock(slots_[s].mutex))
+        if (!lock(state_->rows[s].lock))
             return nullptr;
         uint64_t& word = state_->rows[s].loaded[index_of(c)];
         void* p = *reinterpret_cast<void**>(word - sizeof(void*));
         if (p != nullptr)
             __atomic_store_n(&word, word - sizeof(void*), __ATOMIC_RELAXED);
-        slots_[s].mutex.unlock();
+        state_->rows[s].lock.unlock();
         return p;
     }
     uint64_t* words = &state_->rows[0].loaded[index_of(c)];
@@ -56,7 +57,7 @@ void* cache::pop(size_class c) noexcept {
 bool cache::push(size_class c, void* p) noexcept {
     if (policy_ == os::rseq_support::locked) {
         const unsigned s = slot();
-        if (!lock(slots_[s].mutex))
+        if (!lock(state_->rows[s].lock))
             return false;
         uint64_t& word = state_->rows[s].loaded[index_of(c)];
         const bool room = word % MAGAZINE_BYTES != 0;
@@ -64,7 +65,7 @@ bool cache::push(size_class c, void* p) noexcept {
             *reinterpret_cast<void**>(word) = p;
             __atomic_store_n(&word, word + sizeof(void*), __ATOMIC_RELAXED);
         }
-        slots_[s].mutex.unlock();
+        state_->rows[s].lock.unlock();
         return room;
     }
     uint64_t* words = &state_->rows[0].loaded[index_of(c)];
@@ -91,12 +92,12 @@ bool cache::is_vacant(size_class c) noexcept {
 bool cache::exchange_word(uint64_t* words, uint64_t next, uint64_t& previous) noexcept {
     if (policy_ == os::rseq_support::locked) {
         const unsigned s = slot();
-        if (!lock(slots_[s].mutex))
+        if (!lock(state_->rows[s].lock))
             return false;
         uint64_t& word = words[s * (FAST_ROW_BYTES / sizeof(uint64_t))];
         previous = word;
         __atomic_store_n(&word, next, __ATOMIC_RELAXED);
-        slots_[s].mutex.unlock();
+        state_->rows[s].lock.unlock();
         return true;
     }
     for (int turn = 0; turn < max_restarts; ++turn)
@@ -118,7 +119,7 @@ bool cache::exchange_parked(span* next, span*& previous) noexcept {
     const uint64_t nothing = state_->nothing();
     uint64_t before = 0;
     const uint64_t word = next == nullptr ? nothing : reinterpret_cast<uintptr_t>(next);
-    if (!exchange_word(&state_->rows[0].loaded[parked_word], word, before))
+    if (!exchange_word(&state_->rows[0].parked, word, before))
         return false;
     previous = before == nothing ? nullptr : reinterpret_cast<span*>(before);
     return true;
@@ -129,8 +130,8 @@ bool cache::exchange_parked(span* next, span*& previous) noexcept {
 class cache::still_row {
 public:
     still_row(const cache& of, unsigned row)
-        : mutex_(of.slots_[row % max_slots].mutex),
-          locked_(of.policy_ == os::rseq_support::locked && lock(mutex_)) {}
+        : mutex_(of.state_->rows[row].lock), locked_(of.policy_ == os::rseq_support::locked && lock(mutex_)) {
+    }
     ~still_row() {
         if (locked_)
             mutex_.unlock();
@@ -147,7 +148,7 @@ parked_runs cache::parked() const noexcept {
     parked_runs total;
     for (unsigned r = 0; r < rows_; ++r) {
         const still_row still(*this, r);
-        const uint64_t word = __atomic_load_n(&state_->rows[r].loaded[parked_word], __ATOMIC_RELAXED);
+        const uint64_t word = __atomic_load_n(&state_->rows[r].parked, __ATOMIC_RELAXED);
         if (word == state_->nothing())
             continue;
         ++total.count;
@@ -158,12 +159,21 @@ parked_runs cache::parked() const noexcept {
 
 // ---- all rows
 
+template <size_t Step, size_t Largest>
+static void show(class_steps<Step, Largest>& part, bool shown) noexcept {
+    for (unsigned i = 0; i < part.count; ++i)
+        __atomic_store_n(&part.entries[i], shown ? fast_entry_of(class_holding(i * Step)) : 0,
+                         __ATOMIC_RELEASE);
+}
+
+void cache::show_classes(bool shown) noexcept {
+    show(state_->small_classes, shown);
+    show(state_->medium_classes, shown);
+    show(state_->large_classes, shown);
+}
+
 void cache::open() noexcept {
-    for (unsigned i = 0; i < table_entries; ++i) {
-        const size_t size =
-            i < fine_entries ? i * min_alignment : (i - FAST_MEDIUM_FIRST) * size_t{FAST_MEDIUM_STEP};
-        __atomic_store_n(&state_->class_table[i], fast_entry_of(class_holding(size)), __ATOMIC_RELEASE);
-    }
+    show_classes(true);
     state_->map.open();
     __atomic_store_n(&place_.closed, 0, __ATOMIC_RELEASE);
 }
@@ -171,8 +181,7 @@ void cache::open() noexcept {
 void cache::close() noexcept {
     __atomic_store_n(&place_.closed, 1, __ATOMIC_RELAXED);
     state_->map.close();
-    for (uint32_t& entry : state_->class_table)
-        __atomic_store_n(&entry, 0, __ATOMIC_RELAXED);
+    show_classes(false);
 }
 
 void cache::collect_row(unsigned row, holdings& all) noexcept {
@@ -188,7 +197,7 @@ void cache::collect_row(unsigned row, holdings& all) noexcept {
             all.of_class[i] = s.m;
         }
     }
-    uint64_t& word = state_->rows[row].loaded[parked_word];
+    uint64_t& word = state_->rows[row].parked;
     if (word == state_->nothing())
         return;
     auto* s = reinterpret_cast<span*>(word);
@@ -200,10 +209,10 @@ void cache::collect_row(unsigned row, holdings& all) noexcept {
 void cache::collect(holdings& all) noexcept {
     if (policy_ == os::rseq_support::locked) {
         for (unsigned s = 0; s < rows_; ++s) {
-            if (!lock(slots_[s].mutex))
+            if (!lock(state_->rows[s].lock))
                 continue;
             collect_row(s, all);
-            slots_[s].mutex.unlock();
+            state_->rows[s].lock.unlock();
         }
         return;
     }

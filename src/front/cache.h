@@ -24,7 +24,8 @@ class cache {
 public:
     constexpr explicit cache(fast_state* state) : state_(state) {}
 
-    // Decides the policy; `cpus` bounds the ids, 0 when it is not known. Called once, before any other function.
+    // Decides the policy; `cpus` bounds the ids, 0 when it is not known. Called once, before any other
+    // function.
     void start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept;
 
     // An object from the loaded magazine; null when it is empty or the caller should go round the cache.
@@ -69,10 +70,8 @@ public:
 private:
     // A thread that is interrupted this often in a row inside a few instructions is being single-stepped.
     static constexpr int max_restarts = 16;
-    // A word of the row that no class has.
-    static constexpr unsigned parked_word = row_words - 1;
-    static_assert(parked_word >= all_classes);
     void collect_row(unsigned row, holdings& all) noexcept;
+    void show_classes(bool shown) noexcept;
     void open() noexcept;
     void close() noexcept;
 
@@ -88,9 +87,6 @@ private:
     }
 
     class still_row;
-    struct alignas(64) slot_lock {
-        os::mutex mutex;
-    };
 
     fast_state* state_;
     os::rseq_place place_{};
@@ -98,7 +94,6 @@ private:
     unsigned rows_ = 1;
     os::mutex collecting_;
     std::atomic<uint32_t> next_slot_{0};
-    mutable slot_lock slots_[max_slots]{};
 };
 
 } // namespace lowtide

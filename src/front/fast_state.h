@@ -20,25 +20,36 @@ struct alignas(32) critical_section {
     uint64_t abort;
 };
 
-inline constexpr unsigned fine_entries = FAST_MAX_SIZE / min_alignment + 1;
-inline constexpr unsigned table_entries = FAST_MEDIUM_FIRST + FAST_MAX_MEDIUM / FAST_MEDIUM_STEP + 1;
-inline constexpr unsigned row_words = FAST_SPARE / sizeof(uint64_t);
+// A part of the class table: entry i is for sizes up to i steps, the offset of their class's word in a row.
+template <size_t Step, size_t Largest>
+struct class_steps {
+    static constexpr size_t step = Step;
+    static constexpr unsigned count = Largest / Step + 1;
+    uint32_t entries[count];
+};
+inline constexpr unsigned row_words = FAST_SPARE / sizeof(uint64_t) - 1;
 
 // The magazines of one concurrency id (or of one slot, where the caches are locked), a word for each size
 // class: the address of the magazine's top; `fast_state::nothing()` is no magazine.
 struct magazine_row {
     uint64_t loaded[row_words];
+    uint64_t parked; // a span that is kept warm, or nothing()
     uint64_t spare[row_words];
+    os::mutex lock; // guards the row where the caches are locked ones
 };
 
 struct alignas(4096) fast_state {
     critical_section malloc_section;
     critical_section new_section;
     critical_section free_section;
-    unsigned char unused[FAST_NOTHING - 3 * sizeof(critical_section)]; // stays zero: see nothing()
-    uint32_t
-        class_table[table_entries]; // by size, see fast_layout.h: the offset of its class's word in a row
-    alignas(4096) page_map map;
+    class_steps<1 << FAST_MEDIUM_SHIFT, FAST_MAX_MEDIUM> medium_classes alignas(FAST_MEDIUM_TABLE);
+    class_steps<1 << FAST_LARGE_SHIFT, FAST_MAX_LARGE> large_classes;
+    unsigned char
+        unused[FAST_NOTHING - FAST_LARGE_TABLE - sizeof(large_classes)]; // stays zero: see nothing()
+    class_steps<min_alignment, FAST_MAX_SIZE> small_classes;
+    unsigned char
+        unused_too[FAST_MAP_ROOT - page_map::offset_of_root() - FAST_CLASS_TABLE - sizeof(small_classes)];
+    page_map map;
     magazine_row rows[FAST_MAX_ROWS];
 
     // The word below this address is 0 and the address is 2 KiB-aligned: the top of a magazine that is empty
@@ -49,14 +60,28 @@ struct alignas(4096) fast_state {
 static_assert(offsetof(fast_state, malloc_section) == FAST_CS_MALLOC);
 static_assert(offsetof(fast_state, new_section) == FAST_CS_NEW);
 static_assert(offsetof(fast_state, free_section) == FAST_CS_FREE);
-static_assert(offsetof(fast_state, class_table) == FAST_CLASS_TABLE && FAST_NOTHING == FAST_CLASS_TABLE);
+static_assert(offsetof(fast_state, medium_classes) == FAST_MEDIUM_TABLE);
+static_assert(offsetof(fast_state, large_classes) == FAST_LARGE_TABLE);
+static_assert(offsetof(fast_state, small_classes) == FAST_CLASS_TABLE && FAST_NOTHING == FAST_CLASS_TABLE);
 static_assert(RSEQ_CPU_LIMIT == FAST_MAX_ROWS);
-static_assert(FAST_MAX_MEDIUM == max_class_object && FAST_MEDIUM_STEP == 1 << FAST_MEDIUM_SHIFT);
+static_assert(FAST_MAX_LARGE == max_class_object);
+// The steps of each part are fine enough to tell all its classes apart.
+static_assert([] {
+    for (unsigned i = 1; i < all_classes; ++i) {
+        const size_t size = object_size(size_class{static_cast<uint8_t>(i)});
+        const size_t step = size <= FAST_MAX_SIZE     ? min_alignment
+                            : size <= FAST_MAX_MEDIUM ? 1 << FAST_MEDIUM_SHIFT
+                                                      : 1 << FAST_LARGE_SHIFT;
+        if (size % step != 0)
+            return false;
+    }
+    return true;
+}());
 static_assert(offsetof(fast_state, map) + page_map::offset_of_root() == FAST_MAP_ROOT);
 static_assert(offsetof(fast_state, map) + page_map::offset_of_empty_leaf() == FAST_EMPTY_LEAF);
 static_assert(offsetof(fast_state, rows) == FAST_ROWS);
 static_assert(sizeof(magazine_row) == FAST_ROW_BYTES && offsetof(magazine_row, spare) == FAST_SPARE);
 static_assert(all_classes <= row_words);
-static_assert(sizeof(page_map) == FAST_ROWS - FAST_MAP_ROOT);
+static_assert(sizeof(page_map) == FAST_ROWS - FAST_MAP_ROOT + page_map::offset_of_root());
 
 } // namespace lowtide

@@ -20,11 +20,11 @@ using wrong_free_handler = void (*)(free_error error, const void* object, size_c
 
 class front {
 public:
-    constexpr front(fast_state* state, slab_tier* slabs, run_tier* runs, page_tier* pages, page_map* map,
-                    metadata* records, const options* settings, const page_source* source,
+    constexpr front(fast_state* state, depot* waiting, slab_tier* slabs, run_tier* runs, page_tier* pages,
+                    page_map* map, metadata* records, const options* settings, const page_source* source,
                     wrong_free_handler on_wrong_free)
-        : cache_(state), slabs_(slabs), runs_(runs), pages_(pages), map_(map), records_(records),
-          settings_(settings), source_(source), on_wrong_free_(on_wrong_free) {}
+        : cache_(state), depot_(*waiting), slabs_(slabs), runs_(runs), pages_(pages), map_(map),
+          records_(records), settings_(settings), source_(source), on_wrong_free_(on_wrong_free) {}
 
     void start(unsigned cpus, unsigned usable_cpus) noexcept;
 
@@ -91,6 +91,7 @@ private:
     void tick() noexcept;
 
     cache cache_;
+    depot& depot_;
     slab_tier* slabs_;
     run_tier* runs_;
     page_tier* pages_;
@@ -100,7 +101,6 @@ private:
     const page_source* source_;
     wrong_free_handler on_wrong_free_;
     std::atomic<void*> deferred_{nullptr}; // linked through the first word of each object
-    depot depot_{};
     // Magazines start small, grow where they are exchanged often, and shrink where they are not.
     struct class_use {
         std::atomic<uint16_t> capacity{0}; // of the next magazine, in objects

@@ -71,6 +71,11 @@ void after_fork_in_child() noexcept {
     generation();
 }
 
+bool fork_is_noticed() noexcept {
+    generation();
+    return the_state.page.load(std::memory_order_relaxed) != &the_state.plain;
+}
+
 bool survived_fork(uintptr_t thread) noexcept {
     return the_state.survivor.load(std::memory_order_relaxed) == thread;
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +60,10 @@ uint64_t now_ms() noexcept {
     return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
+void yield() noexcept {
+    system_call(SYS_sched_yield);
+}
+
 void write_all(int fd, const char* text, size_t length) noexcept {
     while (length > 0) {
         const long wrote =
@@ -97,6 +102,20 @@ int create_file(const char* path) noexcept {
 
 void close_file(int fd) noexcept {
     system_call(SYS_close, fd);
+}
+
+size_t attainable_memory() noexcept {
+    size_t bytes = SIZE_MAX;
+    struct sysinfo all {};
+    size_t memory = 0;
+    if (!failed(system_call(SYS_sysinfo, reinterpret_cast<long>(&all))) &&
+        !__builtin_mul_overflow(all.totalram + all.totalswap, size_t{all.mem_unit}, &memory))
+        bytes = memory;
+    rlimit space{};
+    if (!failed(system_call(SYS_prlimit64, 0, RLIMIT_AS, 0, reinterpret_cast<long>(&space))) &&
+        space.rlim_cur < bytes)
+        bytes = space.rlim_cur;
+    return bytes;
 }
 
 size_t process_id() noexcept {

@@ -15,6 +15,9 @@ unsigned usable_cpus() noexcept;
 // Milliseconds of a clock that never goes back; coarse (a few ms) and cheap.
 uint64_t now_ms() noexcept;
 
+// Lets other threads run.
+void yield() noexcept;
+
 // Writes all of it or gives up silently. Async-signal-safe, leaves errno alone.
 void write_all(int fd, const char* text, size_t length) noexcept;
 
@@ -24,6 +27,9 @@ long read_file(const char* path, char* to, size_t size) noexcept;
 // A new or emptied file for writing; its descriptor, or -errno.
 int create_file(const char* path) noexcept;
 void close_file(int fd) noexcept;
+
+// What one process can have at most: main memory and swap, or RLIMIT_AS if that is less.
+size_t attainable_memory() noexcept;
 
 size_t process_id() noexcept;
 

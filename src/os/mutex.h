@@ -49,6 +49,19 @@ public:
         note(-1);
     }
 
+    // The same for a lock under which all others are taken as usual, and which is waited for while none is
+    // held: it doesn't count as held.
+    [[nodiscard]] acquired lock_outermost() noexcept {
+        const acquired how = lock();
+        if (how != acquired::mine)
+            note(-1);
+        return how;
+    }
+    void unlock_outermost() noexcept {
+        note(1);
+        unlock();
+    }
+
 private:
     static constexpr uint64_t sleepers = 1;
 

@@ -13,6 +13,7 @@ struct alignas(32) thread_area {
     uint64_t critical_section = 0;
     uint32_t slot = 0;        // the locked caches: which row this thread uses, plus one; 0 = not chosen
     uint8_t held = 0;         // locks of ours that this thread holds or is about to take
+    bool purging = false;     // in page_tier::purge_block, without its lock
     bool interrupted = false; // a lock of ours was found held by this very thread: a signal handler allocates
 };
 

@@ -46,9 +46,12 @@ uintptr_t map_aligned(size_t header, size_t bytes, size_t alignment, int protect
 } // namespace
 
 size_t page_size() noexcept {
-    static size_t cached = 0; // written with the same value by whoever comes first
+    // Written with the same value by whoever comes first. Not 0, so that it is among the data that are
+    // resident anyway.
+    constexpr size_t unknown = 1;
+    static size_t cached = unknown;
     size_t size = __atomic_load_n(&cached, __ATOMIC_RELAXED);
-    if (size == 0) {
+    if (size == unknown) {
         size = getauxval(AT_PAGESZ);
         __atomic_store_n(&cached, size, __ATOMIC_RELAXED);
     }

@@ -19,6 +19,8 @@ enum class block_state : uint8_t {
     lost,      // released, and now somebody else's
 };
 
+struct region;
+
 struct by_room; // the tags of the two lists a block can be in
 struct by_age;
 
@@ -30,16 +32,18 @@ struct block : list_node<by_room>, list_node<by_age> {
     uint32_t dirty = 0;   // of those, the ones that may be in memory and are not known to be zero
     uint32_t purging = 0; // slices on their way to the system; they belong to the purging thread
     block_state state = block_state::reserved;
-    uint16_t region = 0;        // the index of its region
-    uint8_t bucket = 0;         // the list it is in: its longest run of free slices
+    uint8_t bucket = 0; // the list it is in: its longest run of free slices
+    region* home = nullptr;
     uint64_t last_freed_ms = 0; // when a slice was freed last
 
     [[nodiscard]] list_node<by_room>& room_place() { return *this; }
     [[nodiscard]] list_node<by_age>& age_place() { return *this; }
     [[nodiscard]] bool empty() const { return free == ~uint32_t{0}; }
+    [[nodiscard]] bool clean() const { return empty() && dirty == 0; }
 };
 
 struct region {
+    region* next; // in the order in which they came
     uintptr_t base;
     uint32_t block_count;
     uint32_t first_usable; // no block before this one has a free slice or can get memory

@@ -13,7 +13,7 @@ bool metadata::lock() noexcept {
     case os::acquired::orphaned:
         for (free_record*& head : free_)
             head = nullptr;
-        next_ = end_ = 0;
+        next_ = end_ = small_next_ = small_end_ = 0;
         return true;
     }
     return false;
@@ -34,6 +34,19 @@ void* metadata::carve(size_t bytes, size_t alignment) noexcept {
     return reinterpret_cast<void*>(at);
 }
 
+void* metadata::carve_small(size_t bytes) noexcept {
+    if (small_next_ + bytes > small_end_) {
+        const auto sheet = reinterpret_cast<uintptr_t>(carve(sheet_bytes, max_kept));
+        if (sheet == 0)
+            return nullptr;
+        small_next_ = sheet;
+        small_end_ = sheet + sheet_bytes;
+    }
+    void* record = reinterpret_cast<void*>(small_next_);
+    small_next_ += bytes;
+    return record;
+}
+
 void* metadata::allocate(size_t bytes) noexcept {
     bytes = align_up(bytes, grain);
     if (!lock())
@@ -45,7 +58,7 @@ void* metadata::allocate(size_t bytes) noexcept {
         record = *head;
         *head = (*head)->next;
     } else {
-        record = carve(bytes, bytes == max_kept ? max_kept : grain);
+        record = bytes < max_kept ? carve_small(bytes) : carve(bytes, max_kept);
     }
     mutex_.unlock();
     if (reused)

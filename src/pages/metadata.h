@@ -28,6 +28,9 @@ private:
     static constexpr size_t grain = 64;
     static constexpr size_t max_kept = 2 * kibibyte;
     static constexpr size_t chunk_bytes = 128 * kibibyte;
+    // Small records share pages of their own, or the alignment of the large ones would leave a gap before
+    // each.
+    static constexpr size_t sheet_bytes = 4 * kibibyte;
 
     struct free_record {
         free_record* next;
@@ -35,12 +38,15 @@ private:
 
     bool lock() noexcept;
     void* carve(size_t bytes, size_t alignment) noexcept;
+    void* carve_small(size_t bytes) noexcept;
 
     const page_source* source_;
     os::mutex mutex_;
     free_record* free_[max_kept / grain + 1]{};
     uintptr_t next_ = 0; // the rest of the current chunk
     uintptr_t end_ = 0;
+    uintptr_t small_next_ = 0; // the rest of the current sheet of small records
+    uintptr_t small_end_ = 0;
     std::atomic<size_t> mapped_{0};
 };
 

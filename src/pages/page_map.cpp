@@ -12,39 +12,43 @@ bool page_map::cover(const page_source& source, uintptr_t base, size_t bytes) no
         if (fresh == 0)
             return false;
         auto* leaf = reinterpret_cast<page_map_leaf*>(fresh);
-        leaf->root_index = static_cast<uint32_t>(i);
-        if (mutex_.lock(true) == os::acquired::mine) {
+        if (control_.mutex.lock(true) == os::acquired::mine) {
             source.release(fresh, sizeof(page_map_leaf));
             return false;
         }
         const bool first = leaves_[i].load(std::memory_order_relaxed) == nullptr;
         if (first) {
-            leaf->next = first_leaf_;
             leaves_[i].store(leaf, std::memory_order_release);
-            show(*leaf, !closed_);
-            first_leaf_ = leaf;
+            show(i, !control_.closed);
+            if (control_.leaves < page_map_control::noted)
+                control_.roots[control_.leaves] = static_cast<uint16_t>(i);
+            ++control_.leaves;
         }
-        mutex_.unlock();
+        control_.mutex.unlock();
         if (!first)
             source.release(fresh, sizeof(page_map_leaf)); // somebody else was first
     }
     return true;
 }
 
-void page_map::show(const page_map_leaf& leaf, bool shown) noexcept {
-    const auto distance = static_cast<int64_t>(reinterpret_cast<uintptr_t>(leaf.fast) -
+void page_map::show(size_t root, bool shown) noexcept {
+    const page_map_leaf* leaf = leaves_[root].load(std::memory_order_relaxed);
+    if (leaf == nullptr)
+        return;
+    const auto distance = static_cast<int64_t>(reinterpret_cast<uintptr_t>(leaf->fast) -
                                                reinterpret_cast<uintptr_t>(empty_leaf_));
-    fast_root_[leaf.root_index].store(shown ? distance / static_cast<int64_t>(sizeof(uint32_t)) : 0,
-                                      std::memory_order_release);
+    fast_root_[root].store(shown ? distance / static_cast<int64_t>(sizeof(uint32_t)) : 0,
+                           std::memory_order_release);
 }
 
 void page_map::show_leaves(bool shown) noexcept {
-    if (mutex_.lock(true) == os::acquired::mine)
+    if (control_.mutex.lock(true) == os::acquired::mine)
         return;
-    closed_ = !shown;
-    for (const page_map_leaf* leaf = first_leaf_; leaf != nullptr; leaf = leaf->next)
-        show(*leaf, shown);
-    mutex_.unlock();
+    control_.closed = !shown;
+    const bool all = control_.leaves > page_map_control::noted;
+    for (size_t i = 0; i < (all ? root_entries : control_.leaves); ++i)
+        show(all ? i : control_.roots[i], shown);
+    control_.mutex.unlock();
 }
 
 void page_map::set(uintptr_t base, slice_count length, span* s, uint32_t fast,

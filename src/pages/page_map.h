@@ -30,9 +30,19 @@ struct page_map_leaf {
     std::atomic<uint32_t> fast[leaf_entries];
     std::atomic<span*> spans[leaf_entries];
     std::atomic<block*> blocks[leaf_entries / slices_per_block];
-    uint32_t root_index;
-    page_map_leaf* next; // all leaves, for close() and open()
 };
+
+// Where leaves are, for close() and open(). The lock guards it and the making of leaves; it is a leaf lock.
+struct alignas(64) page_map_control {
+    static constexpr unsigned noted = 24;
+
+    os::mutex mutex;
+    uint32_t leaves;
+    bool closed;
+    uint16_t
+        roots[noted]; // the root entries of the first leaves; of more than these, all have to be looked at
+};
+static_assert(sizeof(page_map_control) == 64);
 
 // The fast entry for objects that magazines of class `c` hold: the offset of that class's word in a row of
 // magazines.
@@ -86,25 +96,24 @@ public:
     void open() noexcept { show_leaves(true); }
 
     // Offsets for the assembly.
-    static constexpr size_t offset_of_root() { return 0; }
-    static constexpr size_t offset_of_empty_leaf() { return root_entries * sizeof(int64_t); }
+    static constexpr size_t offset_of_root() { return sizeof(page_map_control); }
+    static constexpr size_t offset_of_empty_leaf() {
+        return offset_of_root() + root_entries * sizeof(int64_t);
+    }
 
 private:
     void show_leaves(bool shown) noexcept;
-    void show(const page_map_leaf& leaf, bool shown) noexcept;
+    void show(size_t root, bool shown) noexcept;
     static size_t slice_in_leaf(uintptr_t address) { return (address >> slice_shift) & (leaf_entries - 1); }
 
     static size_t block_in_leaf(uintptr_t address) {
         return (address >> block_shift) & (leaf_entries / slices_per_block - 1);
     }
 
+    page_map_control control_; // in front, where it shares a page with what comes before the map
     std::atomic<int64_t> fast_root_[root_entries];
     std::atomic<uint32_t> empty_leaf_[leaf_entries]; // never written
     std::atomic<page_map_leaf*> leaves_[root_entries];
-    os::mutex mutex_; // guards what is below, and the making of leaves; a leaf lock
-    page_map_leaf* first_leaf_;
-    bool closed_;
-    [[maybe_unused]] unsigned char padding_[4096 - sizeof(os::mutex) - 2 * sizeof(void*)];
 };
 
 } // namespace lowtide

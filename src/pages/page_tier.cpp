@@ -1,5 +1,8 @@
 #include "pages/page_tier.h"
 
+#include "os/generation.h"
+#include "os/thread.h"
+
 namespace lowtide {
 
 // ---- lock and repair
@@ -7,6 +10,10 @@ namespace lowtide {
 bool page_tier::lock(bool nested) noexcept {
     switch (mutex_.lock(nested)) {
     case os::acquired::yes:
+        // Threads that were purging without the lock when the process forked will not come back either.
+        if (purges_.load(std::memory_order_relaxed) != 0 && purges_began_in_ != os::generation() &&
+            !lowtide_thread.purging)
+            rebuild();
         return true;
     case os::acquired::mine:
         return false;
@@ -23,11 +30,16 @@ void page_tier::rebuild() noexcept {
     for (list<block, by_room>& room : rooms_)
         room.forget();
     dirty_blocks_.forget();
+    // What died with its thread while it was purged is free again. But if we are a signal handler that has
+    // interrupted such a purge, it may be ours, and goes on: then another time.
+    const bool purges_died = !lowtide_thread.purging;
+    if (purges_died)
+        purges_.store(0, std::memory_order_relaxed);
     committed_ = used_slices_ = dirty_slices_ = surrendered_ = 0;
-    for (unsigned r = 0; r < region_count_; ++r) {
-        regions_[r]->first_usable = 0;
-        for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
-            block& b = regions_[r]->blocks[i];
+    for (region* r = first_region_; r != nullptr; r = r->next) {
+        r->first_usable = 0;
+        for (uint32_t i = 0; i < r->block_count; ++i) {
+            block& b = r->blocks[i];
             b.room_place().forget();
             b.age_place().forget();
             if (b.state == block_state::released || b.state == block_state::lost)
@@ -35,10 +47,13 @@ void page_tier::rebuild() noexcept {
             if (b.state != block_state::committed)
                 continue;
             committed_ += block_size;
-            b.free |= b.purging;
-            b.dirty = (b.dirty | b.purging) & b.free;
-            b.purging = 0;
-            used_slices_ += slices_per_block - static_cast<unsigned>(__builtin_popcount(b.free));
+            if (purges_died) {
+                b.free |= b.purging;
+                b.dirty |= b.purging;
+                b.purging = 0;
+            }
+            b.dirty &= b.free;
+            used_slices_ += slices_per_block - static_cast<unsigned>(__builtin_popcount(b.free | b.purging));
             dirty_slices_ += static_cast<unsigned>(__builtin_popcount(b.dirty));
             file(b);
             if (b.dirty != 0)
@@ -97,10 +112,9 @@ void page_tier::give(block& b, uint32_t slices, bool clean) noexcept {
 }
 
 void page_tier::note_usable(const block& b) noexcept {
-    region& of = *regions_[b.region];
-    const auto index = static_cast<uint32_t>((b.base - of.base) / block_size);
-    if (index < of.first_usable)
-        of.first_usable = index;
+    const auto index = static_cast<uint32_t>((b.base - b.home->base) / block_size);
+    if (index < b.home->first_usable)
+        b.home->first_usable = index;
 }
 
 void page_tier::remember_peak() noexcept {
@@ -207,19 +221,17 @@ block* page_tier::ready_block() noexcept {
 }
 
 block* page_tier::find_without_memory() noexcept {
-    for (unsigned r = 0; r < region_count_; ++r) {
-        region& in = *regions_[r];
-        for (uint32_t i = in.first_usable; i < in.block_count; ++i)
-            if (in.blocks[i].state == block_state::reserved || in.blocks[i].state == block_state::released)
-                return &in.blocks[i];
-    }
+    for (region* r = first_region_; r != nullptr; r = r->next)
+        for (uint32_t i = r->first_usable; i < r->block_count; ++i)
+            if (r->blocks[i].state == block_state::reserved || r->blocks[i].state == block_state::released)
+                return &r->blocks[i];
     return nullptr;
 }
 
 // Free slices in a row, lowest address first. 0: none.
 uintptr_t page_tier::find_slices(uint32_t wanted, what kind) noexcept {
-    for (unsigned r = 0; r < region_count_; ++r) {
-        region& in = *regions_[r];
+    for (region* r = first_region_; r != nullptr; r = r->next) {
+        region& in = *r;
         uint32_t have = 0; // free slices in a row up to the end of the block before
         bool usable_before = false;
         for (uint32_t i = in.first_usable; i < in.block_count; ++i) {
@@ -253,7 +265,11 @@ bool page_tier::make_ready(uintptr_t base, uint32_t slices, bool& retry) noexcep
         if (make_ready(b))
             continue;
         retry = b.state == block_state::lost;
-        return retry; // what was made ready so far is simply free now
+        // The blocks before it must not use up what a limit leaves for another place.
+        for (uintptr_t undo = align_down(base, block_size); undo < at; undo += block_size)
+            if (map_->block_of(undo)->clean())
+                give_up(*map_->block_of(undo));
+        return retry;
     }
     return true;
 }
@@ -278,37 +294,45 @@ bool page_tier::make_ready(block& b) noexcept {
     return true;
 }
 
-bool page_tier::add_region(size_t min_bytes) noexcept {
-    if (region_count_ == max_regions)
-        return false;
-    size_t bytes = reserved_ < first_region ? first_region : reserved_;
-    bytes = bytes > largest_region ? largest_region : align_down(bytes, block_size);
-    bytes = bytes < min_bytes ? min_bytes : bytes;
-    uintptr_t base = 0;
-    // Under RLIMIT_AS there may be room for less.
-    while ((base = source_->reserve(bytes, block_size)) == 0 && bytes > min_bytes)
-        bytes = align_up(bytes / 2 < min_bytes ? min_bytes : bytes / 2, block_size);
+// A reservation of `bytes` with its records, or null.
+region* page_tier::reserve_region(size_t bytes) noexcept {
+    const uintptr_t base = source_->reserve(bytes, block_size);
     if (base == 0)
-        return false;
+        return nullptr;
     const auto count = static_cast<uint32_t>(bytes / block_size);
     const size_t record_bytes = align_up(sizeof(region) + count * sizeof(block), os::page_size());
     const uintptr_t record =
         map_->cover(*source_, base, bytes) ? source_->map(record_bytes, os::page_size()) : 0;
     if (record == 0) {
         source_->release(base, bytes);
-        return false;
+        return nullptr;
     }
     auto* fresh = reinterpret_cast<region*>(record);
     fresh->base = base;
     fresh->block_count = count;
-    for (uint32_t i = 0; i < count; ++i) {
-        fresh->blocks[i].base = base + i * block_size;
-        fresh->blocks[i].region = static_cast<uint16_t>(region_count_);
-        if (block* before = map_->block_of(fresh->blocks[i].base))
+    return fresh;
+}
+
+bool page_tier::add_region(size_t min_bytes) noexcept {
+    size_t bytes = reserved_ < first_region ? first_region : reserved_;
+    bytes = bytes > largest_region ? largest_region : align_down(bytes, block_size);
+    bytes = bytes < min_bytes ? min_bytes : bytes;
+    region* fresh = nullptr;
+    // Under RLIMIT_AS there may be room for less, or none for the records beside it.
+    while ((fresh = reserve_region(bytes)) == nullptr && bytes > min_bytes)
+        bytes = align_up(bytes / 2 < min_bytes ? min_bytes : bytes / 2, block_size);
+    if (fresh == nullptr)
+        return false;
+    for (uint32_t i = 0; i < fresh->block_count; ++i) {
+        block& b = fresh->blocks[i];
+        b.base = fresh->base + i * block_size;
+        b.home = fresh;
+        if (block* before = map_->block_of(b.base))
             before->state = block_state::lost; // surrendered by another region: a place has one record
-        map_->set_block(fresh->blocks[i].base, &fresh->blocks[i]);
+        map_->set_block(b.base, &b);
     }
-    regions_[region_count_++] = fresh;
+    (last_region_ == nullptr ? first_region_ : last_region_->next) = fresh;
+    last_region_ = fresh;
     reserved_ += bytes;
     return true;
 }

@@ -55,6 +55,10 @@ public:
     // it. The bytes.
     size_t surrender() noexcept;
 
+    // When another thread has free memory on its way to the system: waits until that is done (for a while),
+    // and answers true.
+    bool await_purges() noexcept;
+
     [[nodiscard]] page_counts counts() noexcept;
 
     // Bytes that are readable and writable, without the lock. They grow when nothing free would do.
@@ -74,7 +78,6 @@ public:
 
 private:
     static constexpr unsigned bucket_count = slices_per_block + 1;
-    static constexpr unsigned max_regions = 1024;
     // Reservations double the address space, so that there are few: 16 MiB keeps a small program small.
     static constexpr size_t first_region = 16 * mebibyte;
     static constexpr size_t largest_region = 16 * 1024 * mebibyte;
@@ -93,7 +96,9 @@ private:
     uintptr_t find_slices(uint32_t wanted, what kind) noexcept;
     bool make_ready(uintptr_t base, uint32_t slices, bool& retry) noexcept;
     bool make_ready(block& b) noexcept;
+    bool give_up(block& b) noexcept;
     void set_used(size_t slices) noexcept { __atomic_store_n(&used_slices_, slices, __ATOMIC_RELAXED); }
+    region* reserve_region(size_t bytes) noexcept;
     bool add_region(size_t min_bytes) noexcept;
     bool take(block& b, uint32_t slices) noexcept;
     void give(block& b, uint32_t slices, bool clean) noexcept;
@@ -115,8 +120,8 @@ private:
     os::mutex mutex_;
     list<block, by_room> rooms_[bucket_count]{};
     list<block, by_age> dirty_blocks_{}; // oldest free first
-    region* regions_[max_regions]{};
-    unsigned region_count_ = 0;
+    region* first_region_ = nullptr;
+    region* last_region_ = nullptr;
     size_t reserved_ = 0;    // in all regions
     size_t surrendered_ = 0; // of that, what was given back
     size_t committed_ = 0;
@@ -130,16 +135,19 @@ private:
     uint64_t half_began_ms_ = 0;
     std::atomic<uint64_t> next_tick_ms_{0};
     uint64_t purge_refused_until_ms_ = 0;
+    // Blocks whose slices are on their way to the system now, and the generation that this began in.
+    std::atomic<uint32_t> purges_{0};
+    uint32_t purges_began_in_ = 0;
 };
 
 template <typename Visit>
 void page_tier::for_each_span(Visit visit) noexcept {
     if (!lock(true))
         return;
-    for (unsigned r = 0; r < region_count_; ++r) {
+    for (const region* r = first_region_; r != nullptr; r = r->next) {
         const span* last = nullptr;
-        for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
-            const block& b = regions_[r]->blocks[i];
+        for (uint32_t i = 0; i < r->block_count; ++i) {
+            const block& b = r->blocks[i];
             if (b.state != block_state::committed)
                 continue;
             for (uint32_t slice = 0; slice < slices_per_block; ++slice) {

@@ -8,6 +8,9 @@
 //    later stage will call tick() as well, and then this holds without a call from the program.
 //  - purge_all() and surrender() on request: malloc_trim, and when memory has run out.
 // Purging is done without the lock: the slices are nobody's in the meantime.
+#include "os/generation.h"
+#include "os/machine.h"
+#include "os/thread.h"
 #include "pages/page_tier.h"
 
 namespace lowtide {
@@ -102,6 +105,9 @@ size_t page_tier::purge_block(block& b) noexcept {
     b.purging |= slices;
     file(b);
     dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(slices));
+    purges_began_in_ = os::generation();
+    purges_.fetch_add(1, std::memory_order_relaxed);
+    lowtide_thread.purging = true;
     mutex_.unlock();
 
     uint32_t refused = 0;
@@ -119,6 +125,8 @@ size_t page_tier::purge_block(block& b) noexcept {
     // signal handler that interrupts the calls finds it free.
     while (!lock()) {
     }
+    lowtide_thread.purging = false;
+    purges_.fetch_sub(1, std::memory_order_relaxed);
     unfile(b);
     b.purging &= ~slices;
     b.free |= slices;
@@ -137,33 +145,45 @@ size_t page_tier::purge_block(block& b) noexcept {
     return refused != 0 ? 0 : purged;
 }
 
+bool page_tier::await_purges() noexcept {
+    constexpr int patience = 1000; // a purge of a block takes less than a millisecond
+    const bool purging = purges_.load(std::memory_order_relaxed) != 0 && !lowtide_thread.purging;
+    for (int turn = 0; turn < patience && purges_.load(std::memory_order_relaxed) != 0; ++turn)
+        os::yield();
+    return purging;
+}
+
+// Gives the address space of a block that nobody uses back. False, and the block stays what it is, when that
+// would be one mapping too many.
+bool page_tier::give_up(block& b) noexcept {
+    if (!source_->release(b.base, block_size))
+        return false;
+    if (b.state == block_state::committed) {
+        unfile(b);
+        if (b.dirty != 0)
+            b.age_place().unlink();
+        dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(b.dirty));
+        b.free = b.dirty = 0;
+        __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
+    }
+    b.state = block_state::released;
+    surrendered_ += block_size;
+    return true;
+}
+
 size_t page_tier::surrender() noexcept {
     if (!lock())
         return 0;
     size_t bytes = 0;
-    for (unsigned r = 0; r < region_count_; ++r) {
-        for (uint32_t i = 0; i < regions_[r]->block_count; ++i) {
-            block& b = regions_[r]->blocks[i];
+    for (region* r = first_region_; r != nullptr; r = r->next) {
+        for (uint32_t i = 0; i < r->block_count; ++i) {
+            block& b = r->blocks[i];
             if (b.state == block_state::lost && map_->block_of(b.base) == &b) {
                 b.state = block_state::released; // perhaps its place is free again
                 note_usable(b);
             }
-            const bool reserved = b.state == block_state::reserved;
-            if (!reserved && !(b.state == block_state::committed && b.empty()))
-                continue;
-            if (!source_->release(b.base, block_size))
-                continue; // it would be one mapping too many; the block stays what it is
-            if (!reserved) {
-                unfile(b);
-                if (b.dirty != 0)
-                    b.age_place().unlink();
-                dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(b.dirty));
-                b.free = b.dirty = 0;
-                __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
-            }
-            b.state = block_state::released;
-            surrendered_ += block_size;
-            bytes += block_size;
+            if (b.state == block_state::reserved || (b.state == block_state::committed && b.empty()))
+                bytes += give_up(b) ? block_size : 0;
         }
     }
     mutex_.unlock();

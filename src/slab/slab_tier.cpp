@@ -35,7 +35,7 @@ bool slab_tier::lock(size_class c) noexcept {
 // A thread that died in a fork held the lock. The bitmaps are the truth: each bit is written in one go.
 // Objects that the thread had taken and not handed out are lost.
 void slab_tier::rebuild(size_class c) noexcept {
-    class_shard& shard = shard_of(c);
+    slab_shard& shard = shard_of(c);
     shard.current = nullptr;
     shard.slabs = shard.free_objects = 0;
     for (list<span>& bin : shard.bins)
@@ -82,7 +82,7 @@ span* slab_tier::create(size_class c) noexcept {
 }
 
 // Puts a slab in the list that its fullness asks for.
-void slab_tier::refile(class_shard& shard, span& s) noexcept {
+void slab_tier::refile(slab_shard& shard, span& s) noexcept {
     if (&s == shard.current)
         return;
     uint8_t bin = no_bin;
@@ -100,7 +100,7 @@ void slab_tier::refile(class_shard& shard, span& s) noexcept {
 }
 
 // The fullest slab that has a free object; out of its list.
-span* slab_tier::choose(class_shard& shard) noexcept {
+span* slab_tier::choose(slab_shard& shard) noexcept {
     for (list<span>& bin : shard.bins) {
         span* s = bin.front();
         if (s == nullptr)
@@ -150,7 +150,7 @@ unsigned slab_tier::extract(span& s, void** end, unsigned wanted) noexcept {
 }
 
 unsigned slab_tier::take(size_class c, void** end, unsigned wanted) noexcept {
-    class_shard& shard = shard_of(c);
+    slab_shard& shard = shard_of(c);
     unsigned taken = 0;
     if (!lock(c))
         return 0;
@@ -204,7 +204,7 @@ free_error slab_tier::examine(const span& slab, const void* p) noexcept {
 }
 
 give_result slab_tier::give(size_class c, void* const* objects, unsigned count) noexcept {
-    class_shard& shard = shard_of(c);
+    slab_shard& shard = shard_of(c);
     if (!lock(c))
         return {free_error::none, nullptr, false};
     give_result result;
@@ -252,7 +252,7 @@ give_result slab_tier::give(size_class c, void* const* objects, unsigned count) 
 void slab_tier::release_empty() noexcept {
     for (unsigned i = 1; i <= slab_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
-        class_shard& shard = shard_of(c);
+        slab_shard& shard = shard_of(c);
         if (!lock(c))
             continue;
         list<span> emptied;

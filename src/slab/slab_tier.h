@@ -35,10 +35,29 @@ struct class_counts {
     size_t free_objects = 0; // of them; those in magazines count as used here
 };
 
+// What a size class has: its lock, and its slabs by how full they are. Zeroed memory is valid.
+struct alignas(64) slab_shard {
+    // 0 is fullest. The last bin has the wholly free ones.
+    static constexpr unsigned partial_bins = 8;
+    static constexpr unsigned bin_count = partial_bins + 1;
+
+    os::mutex mutex;
+    span* current = nullptr; // refills come from here; in no list
+    list<span> bins[bin_count]{};
+    size_t slabs = 0;
+    size_t free_objects = 0;
+};
+
+// One for each class. Apart from the tier, which has pointers to begin with: what is zero at the start costs
+// a process only the pages that it uses.
+struct slab_shards {
+    slab_shard of[slab_classes + 1]{};
+};
+
 class slab_tier {
 public:
-    constexpr slab_tier(page_tier* pages, page_map* map, metadata* records)
-        : pages_(pages), map_(map), records_(records) {}
+    constexpr slab_tier(slab_shards* shards, page_tier* pages, page_map* map, metadata* records)
+        : shards_(shards), pages_(pages), map_(map), records_(records) {}
 
     // Takes up to `wanted` objects and stores them at end[-1], end[-2], …, lowest address last, so that a
     // stack filled so hands out the lowest first. Returns how many; fewer only when memory is short.
@@ -56,35 +75,25 @@ public:
     [[nodiscard]] class_counts counts(size_class c) noexcept;
 
 private:
-    // By how full a slab is: 0 is fullest. The last bin has the wholly free ones.
-    static constexpr unsigned partial_bins = 8;
-    static constexpr unsigned bin_count = partial_bins + 1;
+    static constexpr unsigned partial_bins = slab_shard::partial_bins;
     static constexpr uint8_t no_bin = 0xff; // wholly used slabs are in no list
-
-    struct alignas(64) class_shard {
-        os::mutex mutex;
-        span* current = nullptr; // refills come from here; in no list
-        list<span> bins[bin_count]{};
-        size_t slabs = 0;
-        size_t free_objects = 0;
-    };
 
     bool lock(size_class c) noexcept;
     void rebuild(size_class c) noexcept;
-    span* choose(class_shard& shard) noexcept;
+    span* choose(slab_shard& shard) noexcept;
     span* create(size_class c) noexcept;
-    void refile(class_shard& shard, span& s) noexcept;
+    void refile(slab_shard& shard, span& s) noexcept;
     static unsigned extract(span& s, void** end, unsigned wanted) noexcept;
     static free_error check(const span* s, size_class c, uintptr_t address, uint32_t& index) noexcept;
     void retire(span& s) noexcept;
     void retire_all(list<span>& emptied) noexcept;
 
-    class_shard& shard_of(size_class c) { return shards_[index_of(c)]; }
+    slab_shard& shard_of(size_class c) { return shards_->of[index_of(c)]; }
 
+    slab_shards* shards_;
     page_tier* pages_;
     page_map* map_;
     metadata* records_;
-    class_shard shards_[slab_classes + 1]{};
 };
 
 } // namespace lowtide

@@ -216,16 +216,32 @@ void say(std::string_view text) {
     write_whole(STDOUT_FILENO, text);
 }
 
-size_t resident_bytes() {
+namespace {
+
+struct memory_pages {
+    unsigned long mapped = 0;
+    unsigned long resident = 0;
+};
+
+memory_pages own_memory() {
     char text[128] = {};
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     REQUIRE(fd >= 0);
     REQUIRE(read(fd, text, sizeof text - 1) > 0);
     close(fd);
-    unsigned long total = 0;
-    unsigned long resident = 0;
-    REQUIRE(std::sscanf(text, "%lu %lu", &total, &resident) == 2);
-    return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    memory_pages own;
+    REQUIRE(std::sscanf(text, "%lu %lu", &own.mapped, &own.resident) == 2);
+    return own;
+}
+
+} // namespace
+
+size_t resident_bytes() {
+    return own_memory().resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+size_t mapped_bytes() {
+    return own_memory().mapped * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 } // namespace harness

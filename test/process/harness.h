@@ -101,4 +101,7 @@ void say(std::string_view text);
 // Resident memory of this process in bytes, from /proc/self/statm, without stdio.
 size_t resident_bytes();
 
+// The address space of this process in bytes, from the same file.
+size_t mapped_bytes();
+
 } // namespace harness

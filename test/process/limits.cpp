@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <new>
 #include <sys/resource.h>
+#include <vector>
 
 using namespace harness;
 using namespace little_memory;
@@ -41,6 +42,15 @@ size_t fill_and_free(size_t size, order freed) {
     const size_t bytes = blocks.fill(size);
     blocks.free_all(freed);
     return bytes;
+}
+
+// The same with no more than `bytes`.
+void fill_and_free_bytes(size_t size, size_t bytes) {
+    std::vector<void*> blocks;
+    for (size_t total = 0; total < bytes; total += size)
+        blocks.push_back(acquire(size, total));
+    for (void* block : blocks)
+        release(block);
 }
 
 struct share {
@@ -227,6 +237,17 @@ PROMISE(what_lies_in_caches_serves_when_memory_runs_out) {
         require_success(
             run_part("fills_64_mebibytes_after_threads", {.prepare = [] { limit(RLIMIT_AS, kSmallLimit); }}));
     }
+}
+
+// Neither what is free nor what the limit leaves would be enough.
+PART(makes_a_block_of_what_is_free_and_what_is_left) {
+    fill_and_free_bytes(64, 8 * MiB);
+    limit(RLIMIT_AS, mapped_bytes() + 16 * MiB);
+    release(acquire(24 * MiB, 1));
+}
+
+PROMISE(free_memory_and_what_the_limit_leaves_together_serve_a_large_block) {
+    require_success(run_part("makes_a_block_of_what_is_free_and_what_is_left"));
 }
 
 PROMISE(shell_programs_run_under_an_address_space_of_64_mebibytes) {

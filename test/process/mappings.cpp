@@ -72,14 +72,6 @@ void try_every_size() {
     }
 }
 
-size_t virtual_bytes() {
-    char text[64] = {};
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    REQUIRE(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
-    close(fd);
-    return std::strtoul(text, nullptr, 10) * kPage;
-}
-
 } // namespace
 
 PROMISE(malloc_lives_through_a_shortage_of_mappings) {
@@ -124,10 +116,10 @@ PROMISE(what_cannot_be_unmapped_for_want_of_mappings_is_not_lost) {
             release(blocks[i]);
         }
         if (round == 0) {
-            before = virtual_bytes();
+            before = mapped_bytes();
         }
     }
-    REQUIRE(virtual_bytes() <= before + 3 * kSize);
+    REQUIRE(mapped_bytes() <= before + 3 * kSize);
 }
 
 // When malloc finds no memory it gives up all that is free, which is refused as well where that would split a

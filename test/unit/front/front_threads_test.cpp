@@ -74,9 +74,11 @@ protected:
     metadata records{&system};
     page_tier pages{&system, &state->map, &settings};
     run_tier runs{&pages, &state->map, &records, &system};
-    slab_tier slabs{&pages, &state->map, &records};
-    front caches{state.get(), &slabs,    &runs,   &pages,          &state->map,
-                 &records,    &settings, &system, count_wrong_free};
+    slab_shards shards;
+    slab_tier slabs{&shards, &pages, &state->map, &records};
+    depot magazines_waiting;
+    front caches{state.get(), &magazines_waiting, &slabs,    &runs,   &pages,
+                 &state->map, &records,           &settings, &system, count_wrong_free};
     const size_class classes[3] = {class_holding(32), class_holding(1024), class_holding(30'000)};
     std::mutex exchange;
     std::vector<object*> offered;

@@ -1,5 +1,6 @@
 // What the library asks the machine: processors, the clock, small files.
 #include "os/machine.h"
+#include "os/vm.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <string>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace lowtide::test {
@@ -28,6 +30,18 @@ TEST(machine, the_number_of_possible_processors_bounds_every_id) {
     EXPECT_GE(os::possible_cpus(), os::usable_cpus());
     EXPECT_GT(os::possible_cpus(), static_cast<unsigned>(sched_getcpu()));
     EXPECT_LE(os::possible_cpus(), 8192u);
+}
+
+TEST(machine, a_process_can_have_its_memory_and_swap_or_what_its_limit_says) {
+    const size_t before = os::attainable_memory();
+    EXPECT_GE(before, static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * os::page_size());
+    rlimit space{};
+    ASSERT_EQ(getrlimit(RLIMIT_AS, &space), 0);
+    const rlimit little{size_t{1} << 30, space.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &little), 0);
+    const size_t then = os::attainable_memory();
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &space), 0);
+    EXPECT_EQ(then, before < little.rlim_cur ? before : little.rlim_cur);
 }
 
 TEST(machine, the_clock_never_goes_back) {

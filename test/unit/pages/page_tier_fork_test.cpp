@@ -88,19 +88,52 @@ TEST_F(page_tier_fork, a_child_repairs_what_a_dead_thread_was_changing) {
     EXPECT_TRUE(is_stamped(kept, 20, 7));
 }
 
-// Nobody holds the lock, so the child has nothing to repair: those few slices stay with the dead thread.
-TEST_F(page_tier_fork, memory_that_a_dead_thread_was_purging_is_nobodys_in_the_child) {
+// Nobody holds the lock, and yet there is something to repair.
+TEST_F(page_tier_fork, memory_that_a_dead_thread_was_purging_comes_back_in_the_child) {
     const uintptr_t base = take(32);
+    stamp(base, 32, 7);
     give(base, 16);
     const visitor other(fake, system_call::purge, [this] { EXPECT_GT(pages.purge_all(), 0u); });
-    in_child([&] {
-        expect_that_all_works_in_a_child(16);
-        const uintptr_t elsewhere = take(16);
-        EXPECT_NE(elsewhere, base);
-    });
+    for (const forking how : ways_to_fork())
+        in_child(
+            [&] {
+                fake.on_call({});
+                EXPECT_EQ(pages.counts().dirty_bytes, 16 * slice_size)
+                    << "nobody knows how far the purge came";
+                const page_run run = pages.allocate({16});
+                EXPECT_EQ(run.base, base);
+                EXPECT_FALSE(run.zeroed);
+                give(base, 16);
+                expect_that_all_works_in_a_child(16);
+            },
+            how);
 }
 
-// With a repair, they come back: here they are a whole block, the first, and a long run can use it.
+// A purge goes on in a child that it forked itself, in a signal handler: its slices stay its own until it is
+// done, and nobody waits for it.
+TEST_F(page_tier_fork, a_purge_that_forks_keeps_its_memory_in_the_child) {
+    const uintptr_t base = take(32);
+    give(base, 16);
+    bool child_came_here = false;
+    fake.on_call([&](system_call which) {
+        if (which != system_call::purge || child_came_here)
+            return;
+        child_came_here = true;
+        in_child([&] {
+            const page_run run = pages.allocate({16});
+            EXPECT_NE(run.base, base);
+            EXPECT_FALSE(pages.await_purges());
+            give(run.base, 16);
+        });
+    });
+    EXPECT_GT(pages.purge_all(), 0u);
+    fake.on_call({});
+    EXPECT_TRUE(child_came_here);
+    expect_true_counters(16);
+}
+
+// The same when the lock has to be repaired as well: here they are a whole block, the first, and a long run
+// can use it.
 TEST_F(page_tier_fork, a_repair_brings_back_what_a_dead_thread_was_purging) {
     const uintptr_t base = take(32);
     stamp(base, 32, 7);

@@ -96,6 +96,18 @@ TEST_F(shortage, reservations_shrink_to_what_a_limit_leaves) {
     expect_nothing_is_lost();
 }
 
+TEST_F(shortage, reservations_leave_room_for_their_records) {
+    fake.on_call([this](system_call which) {
+        if (which == system_call::map)
+            fake.refuse(system_call::map, fake.reserved_bytes() > 4 * block_size);
+    });
+    give(take(4 * 32), 4 * 32);
+    EXPECT_EQ(fake.reserved_bytes(), 4 * block_size);
+    fake.on_call({});
+    fake.refuse(system_call::map, false);
+    expect_nothing_is_lost();
+}
+
 TEST_F(shortage, small_runs_freed_make_room_for_large_ones_and_the_reverse) {
     fake.limit_address_space(8 * block_size);
     for (int round = 0; round < 20; ++round) {
@@ -107,6 +119,18 @@ TEST_F(shortage, small_runs_freed_make_room_for_large_ones_and_the_reverse) {
             give(run, 1);
         give(take(8 * 32), 8 * 32);
     }
+}
+
+TEST_F(shortage, a_place_that_is_partly_taken_does_not_use_up_what_a_limit_leaves) {
+    const uintptr_t base = take(8 * 32);
+    give(base, 8 * 32);
+    static_cast<void>(pages.surrender());
+    fake.occupy(base + 7 * block_size, block_size);
+    fake.limit_address_space(8 * block_size);
+    const uintptr_t elsewhere = take(8 * 32);
+    EXPECT_NE(elsewhere, base);
+    expect_true_counters(8 * 32);
+    give(elsewhere, 8 * 32);
 }
 
 TEST_F(shortage, surrendered_space_is_free_for_others_and_comes_back_when_needed) {

@@ -54,7 +54,8 @@ protected:
     options settings;
     page_tier pages{&system, map.get(), &settings};
     metadata records{&system};
-    slab_tier slabs{&pages, map.get(), &records};
+    slab_shards shards;
+    slab_tier slabs{&shards, &pages, map.get(), &records};
     const size_class classes[2] = {class_holding(64), class_holding(1024)};
     std::mutex exchange;
     std::vector<void*> offered;

@@ -69,9 +69,11 @@ protected:
     metadata records{fake.source()};
     page_tier pages{fake.source(), map, &settings};
     run_tier runs{&pages, map, &records, fake.source()};
-    slab_tier slabs{&pages, map, &records};
-    front caches{state.get(), &slabs,    &runs,         &pages,         map,
-                 &records,    &settings, fake.source(), note_wrong_free};
+    slab_shards shards;
+    slab_tier slabs{&shards, &pages, map, &records};
+    depot magazines_waiting;
+    front caches{state.get(), &magazines_waiting, &slabs,    &runs,         &pages,
+                 map,         &records,           &settings, fake.source(), note_wrong_free};
 };
 
 } // namespace lowtide::test

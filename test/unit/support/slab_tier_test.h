@@ -40,7 +40,8 @@ protected:
     static size_class class_of(size_t size) { return class_holding(size); }
 
     metadata records{fake.source()};
-    slab_tier slabs{&pages, map.get(), &records};
+    slab_shards shards;
+    slab_tier slabs{&shards, &pages, map.get(), &records};
 };
 
 } // namespace lowtide::test
