@@ -33,7 +33,7 @@ struct option_warning {
 };
 
 struct options {
-    std::size_t dirty_cap = std::size_t{32} << 20;
+    std::size_t dirty_cap = std::size_t{40} << 20;
     std::uint32_t dirty_share = 8;
     std::uint32_t window_ms = 1000;
     std::int32_t decay_ms = 1000; // 0: at once, -1: never

@@ -260,14 +260,22 @@ void* heap::move(void* p, size_t old_size, size_t size) noexcept {
     return to;
 }
 
+// Staying costs at most as many bytes as the object has left.
+static bool fits(size_class c, size_t size) {
+    return size <= object_size(c) && (size >= object_size(c) / 2 || class_holding(size) == c);
+}
+
 void* heap::reallocate(void* p, size_t size) noexcept {
+    // As free() does, most calls look no further than at the class.
+    const size_class c = map_->class_at(reinterpret_cast<uintptr_t>(p));
+    if (c != size_class{} && !is_run_class(c) && !settings_.check && fits(c, size))
+        return p;
     start();
     span& s = span_of(p, "realloc");
     const size_t old_size = s.object_size;
     switch (s.kind) {
     case span_kind::slab:
-        // Staying costs at most as many bytes as the object has left.
-        if (size <= old_size && (size >= old_size / 2 || class_holding(size) == s.sc))
+        if (fits(s.sc, size))
             return p;
         break;
     case span_kind::run:

@@ -6,7 +6,6 @@ namespace {
 
 // The first magazine of a class holds about a page: no more is carved than a small program needs.
 constexpr size_t first_magazine_bytes = 4 * kibibyte;
-constexpr size_t pair_limit = 256 * kibibyte; // up to this size, a magazine holds at least two objects
 // Where exchanges are frequent, a magazine may grow to this many times the option `cache`: 2,000 objects of
 // up to 32 KiB, replaced at random, cost 25 ns with 64 KiB and 12 ns with 512 KiB.
 constexpr size_t busy_factor = 8;
@@ -70,8 +69,7 @@ void front::set_capacity(size_class c, unsigned objects) noexcept {
 unsigned front::capacity_for(size_class c, size_t magazine_bytes) const noexcept {
     if (is_run_class(c))
         return clamp(run_magazine_bytes / object_size(c), 1, max_magazine_capacity);
-    return clamp(magazine_bytes / object_size(c), object_size(c) <= pair_limit ? 2 : 1,
-                 max_magazine_capacity);
+    return clamp(magazine_bytes / object_size(c), 2, max_magazine_capacity);
 }
 
 unsigned front::depot_limit(size_class c) const noexcept {
@@ -172,11 +170,17 @@ stock front::fill(size_class c, magazine* empty) noexcept {
     if (s.m == nullptr)
         return s;
     tick();
-    const unsigned wanted = s.m->capacity();
-    s.count = slabs_->take(c, s.m->word(magazine_words), wanted);
-    if (s.count != wanted)
-        __builtin_memmove(s.objects(), s.m->word(magazine_words - s.count), s.count * sizeof(void*));
+    top_up(c, s, s.m->capacity());
     return s;
+}
+
+// Fills a magazine in our hands from the slabs until it has `count` objects.
+void front::top_up(size_class c, stock& s, unsigned count) noexcept {
+    void** const end = s.m->word(magazine_words);
+    const unsigned taken = slabs_->take(c, end, count - s.count);
+    if (s.top() != end - taken)
+        __builtin_memmove(s.top(), end - taken, taken * sizeof(void*));
+    s.count += taken;
 }
 
 void front::flush(size_class c, const stock& s) noexcept {
@@ -282,6 +286,10 @@ void front::release(size_class c, void* p) noexcept {
         return;
     }
     s.push(p);
+    // Who begins by freeing what another made must not make the next one of it: its neighbours on the same
+    // cache line may be in use on another processor.
+    if (shares_cache_line(c) && cache_.is_vacant(c))
+        top_up(c, s, (s.m->capacity() + 1) / 2);
     if (is_run_class(c))
         warm_bytes_.fetch_add(s.m->capacity() * object_size(c), std::memory_order_relaxed);
     install(c, s);

@@ -78,6 +78,7 @@ private:
     void release_directly(size_class c, void* const* objects, unsigned count) noexcept;
     [[nodiscard]] stock take_from_depot(size_class c, magazine* empty) noexcept;
     [[nodiscard]] stock fill(size_class c, magazine* reuse) noexcept;
+    void top_up(size_class c, stock& s, unsigned count) noexcept;
     [[nodiscard]] stock empty_magazine(size_class c, magazine* reuse) noexcept;
     void dispose(size_class c, const stock& s) noexcept;
     void flush(size_class c, const stock& s) noexcept;

@@ -39,6 +39,9 @@ struct block : list_node<by_room>, list_node<by_age> {
     [[nodiscard]] list_node<by_room>& room_place() { return *this; }
     [[nodiscard]] list_node<by_age>& age_place() { return *this; }
     [[nodiscard]] bool empty() const { return free == ~uint32_t{0}; }
+    [[nodiscard]] bool usable() const {
+        return state == block_state::committed ? free != 0 : state != block_state::lost;
+    }
     [[nodiscard]] bool clean() const { return empty() && dirty == 0; }
 };
 

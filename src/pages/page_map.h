@@ -50,6 +50,10 @@ constexpr uint32_t fast_entry_of(size_class c) {
     return static_cast<uint32_t>(index_of(c) * sizeof(uint64_t));
 }
 
+constexpr size_class class_of_entry(uint32_t entry) {
+    return size_class{static_cast<uint8_t>(entry / sizeof(uint64_t))};
+}
+
 // Zeroed memory is a valid, empty map.
 class page_map {
 public:
@@ -61,6 +65,17 @@ public:
         if (leaf == nullptr) [[unlikely]]
             return nullptr;
         return leaf->spans[slice_in_leaf(address)].load(std::memory_order_relaxed);
+    }
+
+    // The class of the objects that magazines hold and that lie, or one of which lies, in the slice of
+    // `address`. What free() finds, with the same limits: none for other memory and while the map is closed,
+    // anything that has the lower 48 bits of an address of ours passes for it.
+    [[nodiscard]] size_class class_at(uintptr_t address) const noexcept {
+        const int64_t distance =
+            fast_root_[address >> leaf_shift & (root_entries - 1)].load(std::memory_order_relaxed);
+        const auto* leaf = reinterpret_cast<const std::atomic<uint32_t>*>(
+            reinterpret_cast<uintptr_t>(empty_leaf_) + static_cast<uintptr_t>(distance) * sizeof(uint32_t));
+        return class_of_entry(leaf[slice_in_leaf(address)].load(std::memory_order_relaxed));
     }
 
     // The block that `address` lies in; the address is in a block of ours.

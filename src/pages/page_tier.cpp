@@ -167,6 +167,22 @@ block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices, bool 
     return nullptr;
 }
 
+// Of the `starts` of runs of so many slices, the lowest of those where the most are dirty: the others would
+// have to be faulted in.
+static unsigned most_resident(const block& b, uint32_t starts, unsigned slices) {
+    unsigned best = 0;
+    int most = -1;
+    for (; starts != 0; starts &= starts - 1) {
+        const auto first = static_cast<unsigned>(__builtin_ctz(starts));
+        const int dirty = __builtin_popcount(b.dirty & run_mask(first, slices));
+        if (dirty > most) {
+            most = dirty;
+            best = first;
+        }
+    }
+    return best;
+}
+
 page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) noexcept {
     block* b = dirty_slices_ < slices ? nullptr : fullest_with(slices, alignment_slices, true);
     if (b == nullptr)
@@ -175,23 +191,21 @@ page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) n
         b = ready_block();
     if (b == nullptr)
         return {};
-    const uint32_t aligned = starts_aligned_to(alignment_slices);
-    const uint32_t resident = run_starts(b->dirty, slices) & aligned;
-    const uint32_t starts = resident != 0 ? resident : run_starts(b->free, slices) & aligned;
-    const unsigned first = static_cast<unsigned>(__builtin_ctz(starts));
+    const unsigned first =
+        most_resident(*b, run_starts(b->free, slices) & starts_aligned_to(alignment_slices), slices);
     const bool zeroed = take(*b, run_mask(first, slices));
     return {b->base + slice_count{first}.bytes(), zeroed};
 }
 
 // More than a block: free slices in a row, from the end of one block to the beginning of another.
 page_run page_tier::allocate_large(slice_count length) noexcept {
-    uintptr_t base = dirty_slices_ < length.n ? 0 : find_slices(length.n, what::dirty);
+    uintptr_t base = dirty_slices_ < length.n ? 0 : find_dirty(length.n);
     if (base == 0)
-        base = find_slices(length.n, what::committed);
+        base = find_most_dirty(length.n);
     for (bool retry = base == 0; retry;) {
-        base = find_slices(length.n, what::any);
+        base = find_any(length.n);
         if (base == 0 && add_region(align_up(length.bytes(), block_size)))
-            base = find_slices(length.n, what::any);
+            base = find_any(length.n);
         if (base == 0 || !make_ready(base, length.n, retry))
             return {};
     }
@@ -228,32 +242,93 @@ block* page_tier::find_without_memory() noexcept {
     return nullptr;
 }
 
-// Free slices in a row, lowest address first. 0: none.
-uintptr_t page_tier::find_slices(uint32_t wanted, what kind) noexcept {
+// Calls visit(base, length) for every stretch of at least `wanted` free slices in a row, lowest address
+// first, until it answers true. free_of(block) says which of a block's slices count.
+template <typename FreeOf, typename Visit>
+void page_tier::for_each_stretch(uint32_t wanted, FreeOf free_of, Visit visit) noexcept {
     for (region* r = first_region_; r != nullptr; r = r->next) {
-        region& in = *r;
+        while (r->first_usable < r->block_count && !r->blocks[r->first_usable].usable())
+            ++r->first_usable;
         uint32_t have = 0; // free slices in a row up to the end of the block before
-        bool usable_before = false;
-        for (uint32_t i = in.first_usable; i < in.block_count; ++i) {
-            const block& b = in.blocks[i];
-            const bool committed = b.state == block_state::committed;
-            const bool usable = committed ? b.free != 0 : b.state != block_state::lost;
-            uint32_t free = usable && kind == what::any ? ~uint32_t{0} : 0;
-            if (committed)
-                free = kind == what::dirty ? b.dirty : b.free;
-            if (usable && !usable_before)
-                in.first_usable = i;
-            usable_before |= usable;
-            const uint32_t leading =
-                free == ~uint32_t{0} ? slices_per_block : static_cast<uint32_t>(__builtin_ctz(~free));
-            if (have + leading >= wanted)
-                return b.base - slice_count{have}.bytes();
-            have = leading == slices_per_block ? have + leading : static_cast<uint32_t>(__builtin_clz(~free));
+        for (uint32_t i = r->first_usable; i <= r->block_count; ++i) {
+            const uint32_t free = i < r->block_count ? free_of(r->blocks[i]) : 0;
+            if (free == ~uint32_t{0}) {
+                have += slices_per_block;
+                continue;
+            }
+            const auto leading = static_cast<uint32_t>(__builtin_ctz(~free));
+            const uintptr_t end = r->base + i * block_size + slice_count{leading}.bytes();
+            if (have + leading >= wanted && visit(end - slice_count{have + leading}.bytes(), have + leading))
+                return;
+            have = static_cast<uint32_t>(__builtin_clz(~free));
         }
-        if (!usable_before)
-            in.first_usable = in.block_count;
     }
-    return 0;
+}
+
+// The shortest sufficient stretch of dirty slices: nothing has to be faulted in, and the least is cut up.
+uintptr_t page_tier::find_dirty(uint32_t wanted) noexcept {
+    uintptr_t best = 0;
+    uint32_t shortest = ~uint32_t{0};
+    for_each_stretch(
+        wanted, [](const block& b) { return b.dirty; },
+        [&](uintptr_t base, uint32_t length) {
+            if (length < shortest) {
+                best = base;
+                shortest = length;
+            }
+            return length == wanted;
+        });
+    return best;
+}
+
+// Dirty ones of the slices in a row from `at` on, which lie in blocks.
+uint32_t page_tier::count_dirty(uintptr_t at, uint32_t slices) const noexcept {
+    uint32_t dirty = 0;
+    while (slices != 0) {
+        const auto first = static_cast<unsigned>((at & (block_size - 1)) >> slice_shift);
+        const uint32_t here = slices < slices_per_block - first ? slices : slices_per_block - first;
+        dirty += static_cast<uint32_t>(__builtin_popcount(map_->block_of(at)->dirty & run_mask(first, here)));
+        at += slice_count{here}.bytes();
+        slices -= here;
+    }
+    return dirty;
+}
+
+// The place with the most dirty slices at the beginning or the end of a free stretch that needs no system
+// call.
+uintptr_t page_tier::find_most_dirty(uint32_t wanted) noexcept {
+    uintptr_t best = 0;
+    uint32_t most = 0;
+    const auto consider = [&](uintptr_t base) {
+        const uint32_t dirty = count_dirty(base, wanted);
+        if (best == 0 || dirty > most) {
+            best = base;
+            most = dirty;
+        }
+    };
+    for_each_stretch(
+        wanted, [](const block& b) { return b.free; },
+        [&](uintptr_t base, uint32_t length) {
+            consider(base);
+            consider(base + slice_count{length - wanted}.bytes());
+            return false;
+        });
+    return best;
+}
+
+// The lowest place, whether it has memory or not.
+uintptr_t page_tier::find_any(uint32_t wanted) noexcept {
+    uintptr_t found = 0;
+    for_each_stretch(
+        wanted,
+        [](const block& b) {
+            return b.state == block_state::committed ? b.free : b.usable() ? ~uint32_t{0} : 0;
+        },
+        [&](uintptr_t base, uint32_t) {
+            found = base;
+            return true;
+        });
+    return found;
 }
 
 // Commits what [base, base + slices) needs. On failure `retry` says whether another place may do.

@@ -82,9 +82,6 @@ private:
     static constexpr size_t first_region = 16 * mebibyte;
     static constexpr size_t largest_region = 16 * 1024 * mebibyte;
 
-    // Which free slices to look for: such as may be in memory; such as need no system call; or any.
-    enum class what : uint8_t { dirty, committed, any };
-
     bool lock(bool nested = false) noexcept;
     void rebuild() noexcept;
 
@@ -93,7 +90,12 @@ private:
     block* fullest_with(unsigned slices, unsigned alignment_slices, bool resident) noexcept;
     block* ready_block() noexcept;
     block* find_without_memory() noexcept;
-    uintptr_t find_slices(uint32_t wanted, what kind) noexcept;
+    template <typename FreeOf, typename Visit>
+    void for_each_stretch(uint32_t wanted, FreeOf free_of, Visit visit) noexcept;
+    uintptr_t find_dirty(uint32_t wanted) noexcept;
+    uintptr_t find_most_dirty(uint32_t wanted) noexcept;
+    uintptr_t find_any(uint32_t wanted) noexcept;
+    uint32_t count_dirty(uintptr_t at, uint32_t slices) const noexcept;
     bool make_ready(uintptr_t base, uint32_t slices, bool& retry) noexcept;
     bool make_ready(block& b) noexcept;
     bool give_up(block& b) noexcept;

@@ -48,7 +48,7 @@ void page_tier::enforce_cap() noexcept {
     age_peaks(source_->now_ms());
     const size_t allowed = settings_->decay_ms == 0 ? 0 : allowed_dirty();
     if (dirty_slices_ > allowed)
-        purge_oldest(allowed - allowed / 8, UINT64_MAX); // an eighth less, so that not every free comes here
+        purge_oldest(allowed - allowed / 64, UINT64_MAX); // an eighth less, so that not every free comes here
 }
 
 void page_tier::tick() noexcept {

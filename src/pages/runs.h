@@ -1,4 +1,4 @@
-// Objects that are a run of slices each: above 256 KiB, below the size from which an object has a mapping of
+// Objects that are a run of slices each: above 64 KiB, below the size from which an object has a mapping of
 // its own.
 #pragma once
 

@@ -132,20 +132,41 @@ void slab_tier::retire_all(list<span>& emptied) noexcept {
 
 // ---- objects
 
-unsigned slab_tier::extract(span& s, void** end, unsigned wanted) noexcept {
-    const unsigned count = s.free_objects < wanted ? s.free_objects : wanted;
+// Takes those of the objects in `bits`, of word `w` of the bitmap, that are wanted; the bits that are left.
+static uint64_t take_bits(const span& s, uint32_t w, uint64_t bits, void** end, unsigned& taken,
+                          unsigned wanted) {
+    const uintptr_t word_base = s.base + size_t{w} * 64 * s.object_size;
+    for (; bits != 0 && taken < wanted; bits &= bits - 1)
+        *(end - ++taken) =
+            reinterpret_cast<void*>(word_base + static_cast<unsigned>(__builtin_ctzll(bits)) * s.object_size);
+    return bits;
+}
+
+// Only objects on cache lines on which all are free: nobody else's are there.
+unsigned slab_tier::extract_lines(span& s, void** end, unsigned wanted) noexcept {
+    const unsigned group = objects_on_whole_lines(s.sc);
+    const uint64_t firsts = group == 2 ? 0x5555555555555555 : 0x1111111111111111;
     unsigned taken = 0;
-    for (uint32_t w = s.first_free_word; taken < count; ++w) {
-        uint64_t bits = s.bitmap()[w];
-        const uintptr_t word_base = s.base + size_t{w} * 64 * s.object_size;
-        for (; bits != 0 && taken < count; bits &= bits - 1)
-            *--end = reinterpret_cast<void*>(word_base +
-                                             static_cast<unsigned>(__builtin_ctzll(bits)) * s.object_size),
-            ++taken;
-        s.bitmap()[w] = bits;
-        s.first_free_word = w;
+    for (uint32_t w = s.first_free_word; taken < wanted && w < s.bitmap_words(); ++w) {
+        const uint64_t bits = s.bitmap()[w];
+        uint64_t whole = bits & bits >> 1;
+        whole = (group == 2 ? whole : whole & whole >> 2) & firsts;
+        whole *= (uint64_t{1} << group) - 1;
+        s.bitmap()[w] = (bits & ~whole) | take_bits(s, w, whole, end, taken, wanted);
     }
     s.free_objects -= taken;
+    return taken;
+}
+
+unsigned slab_tier::extract(span& s, void** end, unsigned wanted) noexcept {
+    unsigned taken = shares_cache_line(s.sc) ? extract_lines(s, end, wanted) : 0;
+    const unsigned before = taken;
+    const unsigned count = s.free_objects < wanted - taken ? taken + s.free_objects : wanted;
+    for (uint32_t w = s.first_free_word; taken < count; ++w) {
+        s.bitmap()[w] = take_bits(s, w, s.bitmap()[w], end, taken, count);
+        s.first_free_word = w;
+    }
+    s.free_objects -= taken - before;
     return taken;
 }
 

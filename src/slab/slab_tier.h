@@ -84,6 +84,7 @@ private:
     span* create(size_class c) noexcept;
     void refile(slab_shard& shard, span& s) noexcept;
     static unsigned extract(span& s, void** end, unsigned wanted) noexcept;
+    static unsigned extract_lines(span& s, void** end, unsigned wanted) noexcept;
     static free_error check(const span* s, size_class c, uintptr_t address, uint32_t& index) noexcept;
     void retire(span& s) noexcept;
     void retire_all(list<span>& emptied) noexcept;

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -48,7 +49,8 @@ struct chained {
     chained* next;
 };
 
-// Allocates blocks of `size` bytes until there are no more, frees them, and says how many bytes that was.
+// Allocates blocks of `size` bytes until there are no more, frees them, and says how many bytes they had room
+// for.
 size_t capacity(size_t size) {
     chained* blocks = nullptr;
     size_t bytes = 0;
@@ -56,7 +58,7 @@ size_t capacity(size_t size) {
     while (auto* p = static_cast<chained*>(face::allocations()[0].call(16, size))) {
         p->next = blocks;
         blocks = p;
-        bytes += size;
+        bytes += malloc_usable_size(p);
     }
     if (errno != ENOMEM)
         fail("null with errno %d", errno);

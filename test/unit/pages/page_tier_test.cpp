@@ -87,6 +87,28 @@ TEST_F(runs_of_slices, the_shortest_gap_that_suffices_is_used) {
     EXPECT_EQ(block_at(take(3)), block_at(wide));
 }
 
+TEST_F(runs_of_slices, of_several_blocks_take_the_shortest_resident_stretch) {
+    const uintptr_t longer = take(100);
+    const uintptr_t between = take(40);
+    const uintptr_t shorter = take(50);
+    const uintptr_t behind = take(40);
+    give(longer, 100);
+    give(shorter, 50);
+    EXPECT_EQ(take(45), shorter);
+    EXPECT_EQ(take(45), longer);
+    give(between, 40);
+    give(behind, 40);
+}
+
+// What isn't resident has to be faulted in.
+TEST_F(runs_of_slices, of_several_blocks_take_the_most_resident_end_of_a_stretch) {
+    const uintptr_t base = take(128);
+    give(base, 64);
+    static_cast<void>(pages.purge_all());
+    give(base + 64 * slice_size, 64);
+    EXPECT_EQ(take(80), base + 48 * slice_size);
+}
+
 TEST_F(runs_of_slices, resident_memory_comes_before_clean_memory) {
     const uintptr_t base = take(32);
     give(base, 4);

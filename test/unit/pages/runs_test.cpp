@@ -40,8 +40,8 @@ TEST_F(runs, hold_what_was_asked_for_in_whole_slices) {
 }
 
 TEST_F(runs, those_between_slabs_and_blocks_have_a_class_and_no_others) {
-    EXPECT_EQ(take_run(256 * kib).sc, size_class{});
-    EXPECT_EQ(take_run(257 * kib).sc, class_holding(257 * kib));
+    EXPECT_EQ(take_run(64 * kib).sc, size_class{});
+    EXPECT_EQ(take_run(65 * kib).sc, class_holding(65 * kib));
     EXPECT_EQ(take_run(2 * mebibyte).sc, class_holding(2 * mebibyte));
     EXPECT_EQ(take_run(2 * mebibyte + 1).sc, size_class{});
 }

@@ -49,6 +49,31 @@ TEST_F(slab_objects, that_came_back_are_handed_out_again_the_lowest_first) {
     EXPECT_EQ(take_all(c, static_cast<unsigned>(returned.size())), returned);
 }
 
+// Those beside an object in use on another processor's cache line come last.
+TEST_F(slab_objects, come_on_cache_lines_of_their_own_while_there_are_such) {
+    for (const size_t size : {size_t{16}, size_t{32}, size_t{48}}) {
+        SCOPED_TRACE(size);
+        const size_class c = class_of(size);
+        const unsigned line = objects_on_whole_lines(c);
+        EXPECT_EQ(line * size % cache_line, 0u);
+        objects all = fill_slab(c);
+        std::sort(all.begin(), all.end());
+        // Of the first line one is in use, the next two are free, of all the others again one is in use.
+        objects free;
+        for (size_t i = 0; i < all.size(); ++i)
+            if (i % line != 0 || i / line == 1 || i / line == 2)
+                free.push_back(all[i]);
+        give_all(c, free);
+        objects whole = take_all(c, 2 * line);
+        std::sort(whole.begin(), whole.end());
+        EXPECT_EQ(whole, objects(all.begin() + line, all.begin() + 3 * line));
+        objects rest = take_all(c, static_cast<unsigned>(free.size() - whole.size()));
+        rest.insert(rest.end(), whole.begin(), whole.end());
+        std::sort(rest.begin(), rest.end());
+        EXPECT_EQ(rest, free);
+    }
+}
+
 TEST_F(slab_objects, have_memory_that_nobody_writes_while_they_are_free) {
     const size_class c = class_of(64);
     const objects all = fill_slab(c);
@@ -119,7 +144,7 @@ TEST_F(slab_objects, of_a_gone_slab_are_nobodys) {
 
 TEST_F(slab_objects, are_counted_exactly_in_random_use) {
     const size_class classes[] = {class_of(16), class_of(112), class_of(3000), class_of(40'000),
-                                  class_of(262'144)};
+                                  class_of(65'536)};
     std::mt19937 random(1);
     std::vector<objects> live(std::size(classes));
     for (int i = 0; i < 4000; ++i) {
