@@ -73,10 +73,12 @@ struct class_geometry {
 
 // A slab of large objects has few of them, so that it empties and its memory can serve other classes.
 constexpr unsigned min_slab_objects(size_t size) {
-    return size <= 32 * kibibyte ? 8 : 4;
+    return size <= 8 * kibibyte ? 8 : 4;
 }
-// A slab takes more slices until the tail it can't use is at most 1/32 of it.
-inline constexpr unsigned tail_waste_share = 32;
+// A slab takes more slices until the tail it can't use is at most 1/8 of it. The tail is never touched, and a
+// larger slab is pinned for longer: with 1/32, and 8 objects to 32 KiB, a mix of small and medium sizes
+// held 3.5 % more.
+inline constexpr unsigned tail_waste_share = 8;
 
 constexpr class_geometry make_geometry(unsigned index) {
     class_geometry g;

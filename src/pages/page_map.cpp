@@ -56,7 +56,7 @@ void page_map::set(uintptr_t base, slice_count length, span* s, uint32_t fast,
     for (uint32_t i = 0; i < length.n; ++i) {
         const uintptr_t address = base + slice_count{i}.bytes();
         page_map_leaf* leaf = leaves_[address >> leaf_shift].load(std::memory_order_relaxed);
-        leaf->spans[slice_in_leaf(address)].store(s, std::memory_order_relaxed);
+        leaf->span_of(address).store(s, std::memory_order_relaxed);
         leaf->fast[slice_in_leaf(address)].store(i < fast_slices.n ? fast : 0, std::memory_order_relaxed);
     }
 }

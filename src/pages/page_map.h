@@ -27,9 +27,20 @@ inline constexpr size_t leaf_entries = size_t{1} << (leaf_shift - slice_shift);
 struct block;
 
 struct page_map_leaf {
+    // What is known about a block of addresses: together, so that it is on one page.
+    struct place {
+        std::atomic<block*> in;
+        std::atomic<span*> spans[slices_per_block];
+    };
     std::atomic<uint32_t> fast[leaf_entries];
-    std::atomic<span*> spans[leaf_entries];
-    std::atomic<block*> blocks[leaf_entries / slices_per_block];
+    place places[leaf_entries / slices_per_block];
+
+    [[nodiscard]] std::atomic<span*>& span_of(uintptr_t address) {
+        return place_of(address).spans[(address >> slice_shift) % slices_per_block];
+    }
+    [[nodiscard]] place& place_of(uintptr_t address) {
+        return places[(address >> block_shift) % (leaf_entries / slices_per_block)];
+    }
 };
 
 // Where leaves are, for close() and open(). The lock guards it and the making of leaves; it is a leaf lock.
@@ -61,10 +72,10 @@ public:
     [[nodiscard]] span* find(uintptr_t address) const noexcept {
         if (address >> (leaf_shift + 16) != 0) [[unlikely]]
             return nullptr;
-        const page_map_leaf* leaf = leaves_[address >> leaf_shift].load(std::memory_order_relaxed);
+        page_map_leaf* leaf = leaves_[address >> leaf_shift].load(std::memory_order_relaxed);
         if (leaf == nullptr) [[unlikely]]
             return nullptr;
-        return leaf->spans[slice_in_leaf(address)].load(std::memory_order_relaxed);
+        return leaf->span_of(address).load(std::memory_order_relaxed);
     }
 
     // The class of the objects that magazines hold and that lie, or one of which lies, in the slice of
@@ -82,8 +93,8 @@ public:
     [[nodiscard]] block* block_of(uintptr_t address) const noexcept {
         return leaves_[address >> leaf_shift]
             .load(std::memory_order_relaxed)
-            ->blocks[block_in_leaf(address)]
-            .load(std::memory_order_relaxed);
+            ->place_of(address)
+            .in.load(std::memory_order_relaxed);
     }
     [[nodiscard]] bool in_block(uintptr_t address) const noexcept {
         return address >> (leaf_shift + 16) == 0 &&
@@ -93,8 +104,8 @@ public:
     void set_block(uintptr_t base, block* b) noexcept {
         leaves_[base >> leaf_shift]
             .load(std::memory_order_relaxed)
-            ->blocks[block_in_leaf(base)]
-            .store(b, std::memory_order_relaxed);
+            ->place_of(base)
+            .in.store(b, std::memory_order_relaxed);
     }
 
     // Makes sure that leaves for [base, base+bytes) exist. False when there is no memory for them.
@@ -120,10 +131,6 @@ private:
     void show_leaves(bool shown) noexcept;
     void show(size_t root, bool shown) noexcept;
     static size_t slice_in_leaf(uintptr_t address) { return (address >> slice_shift) & (leaf_entries - 1); }
-
-    static size_t block_in_leaf(uintptr_t address) {
-        return (address >> block_shift) & (leaf_entries / slices_per_block - 1);
-    }
 
     page_map_control control_; // in front, where it shares a page with what comes before the map
     std::atomic<int64_t> fast_root_[root_entries];

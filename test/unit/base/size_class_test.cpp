@@ -34,11 +34,11 @@ TEST(size_classes, a_slab_has_room_for_its_objects_and_little_else) {
     for (unsigned i = 1; i <= slab_classes; ++i) {
         const class_geometry& g = geometries[i];
         const size_t bytes = g.slices * slice_size;
-        EXPECT_GE(g.capacity, g.object_size <= 32 * kibibyte ? 8u : 2u);
+        EXPECT_GE(g.capacity, g.object_size <= 8 * kibibyte ? 8u : 4u);
         EXPECT_LE(g.slices, slices_per_block);
         EXPECT_LE(g.capacity * g.object_size, bytes);
         EXPECT_LT(bytes - g.capacity * g.object_size, g.object_size) << "one more object would fit";
-        EXPECT_LE((bytes - g.capacity * g.object_size) * 32, bytes) << g.object_size;
+        EXPECT_LE((bytes - g.capacity * g.object_size) * 8, bytes) << g.object_size;
     }
 }
 
