@@ -13,7 +13,7 @@ constexpr size_t busy_factor = 8;
 constexpr uint32_t misses_to_grow = 32;
 constexpr uint32_t misses_to_keep = 8;
 // A run is large enough to be worth one system call; two magazines of at most this keep the next one warm.
-constexpr size_t run_magazine_bytes = 1 * mebibyte;
+constexpr size_t run_magazine_bytes = 2 * mebibyte;
 constexpr unsigned max_depot_magazines = 64;
 constexpr size_t depot_bytes = 4 * mebibyte;
 // What the magazines of a row may hold in all, and the depots in all, beyond the usual sizes: a share of what
@@ -21,7 +21,7 @@ constexpr size_t depot_bytes = 4 * mebibyte;
 constexpr size_t min_budget = 4 * mebibyte;
 constexpr size_t budget_share = 4;
 // Runs that magazines keep warm, in all: a mix of all sizes would otherwise hold one of each.
-constexpr size_t min_warm_bytes = 4 * mebibyte;
+constexpr size_t min_warm_bytes = 8 * mebibyte;
 constexpr size_t warm_share = 16;
 constexpr uint64_t tick_every_ms = 50;
 // When the process grows, idle caches are looked for more often: what they hold pins slabs that would serve

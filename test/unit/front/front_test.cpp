@@ -401,8 +401,8 @@ TEST_F(magazines, are_gone_round_by_a_handler_in_the_middle_of_the_tiers) {
     start();
     const size_class c = class_of(64);
     const std::vector<void*> some = take(c, 3000);
-    const run_result run = runs.allocate(1 * mebibyte, slice_size);
-    const run_result spare = runs.allocate(1 * mebibyte, slice_size);
+    const run_result run = runs.allocate(2 * mebibyte, slice_size);
+    const run_result spare = runs.allocate(2 * mebibyte, slice_size);
     caches.release(spare.s->sc, reinterpret_cast<void*>(spare.s->base)); // so that there is room for no other
     bool came = false;
     fake.on_call([&](system_call which) {
