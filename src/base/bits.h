@@ -30,6 +30,14 @@ constexpr size_t divide_up(size_t n, size_t by) {
     return (n + by - 1) / by;
 }
 
+// The number of set bits. Not the builtin: without the instruction, which the baseline x86-64 doesn't have,
+// that is a call.
+constexpr uint32_t count_bits(uint32_t mask) {
+    mask -= mask >> 1 & 0x55555555;
+    mask = (mask & 0x33333333) + (mask >> 2 & 0x33333333);
+    return ((mask + (mask >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+}
+
 // Bit i is set where `mask` has `length` (1..32) set bits in a row that begin at bit i.
 constexpr uint32_t run_starts(uint32_t mask, unsigned length) {
     unsigned have = 1;
@@ -54,6 +62,7 @@ constexpr unsigned longest_run(uint32_t mask) {
     return length;
 }
 
+static_assert(count_bits(0) == 0 && count_bits(0x80010f00) == 6 && count_bits(~uint32_t{0}) == 32);
 static_assert(run_starts(0b1110'1100, 3) == 0b0010'0000);
 static_assert(run_starts(~uint32_t{0}, 32) == 1);
 static_assert(longest_run(0b1110'1100) == 3 && longest_run(~uint32_t{0}) == 32 && longest_run(0) == 0);

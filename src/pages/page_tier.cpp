@@ -53,8 +53,8 @@ void page_tier::rebuild() noexcept {
                 b.purging = 0;
             }
             b.dirty &= b.free;
-            used_slices_ += slices_per_block - static_cast<unsigned>(__builtin_popcount(b.free | b.purging));
-            dirty_slices_ += static_cast<unsigned>(__builtin_popcount(b.dirty));
+            used_slices_ += slices_per_block - count_bits(b.free | b.purging);
+            dirty_slices_ += count_bits(b.dirty);
             file(b);
             if (b.dirty != 0)
                 dirty_blocks_.push_back(b);
@@ -89,8 +89,8 @@ bool page_tier::take(block& b, uint32_t slices) noexcept {
     file(b);
     if (dirty != 0 && b.dirty == 0)
         b.age_place().unlink();
-    dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(dirty));
-    set_used(used_slices_ + static_cast<unsigned>(__builtin_popcount(slices)));
+    dirty_slices_ -= count_bits(dirty);
+    set_used(used_slices_ + count_bits(slices));
     return dirty == 0;
 }
 
@@ -99,10 +99,10 @@ void page_tier::give(block& b, uint32_t slices, bool clean) noexcept {
     if (b.free == 0)
         note_usable(b);
     b.free |= slices;
-    set_used(used_slices_ - static_cast<unsigned>(__builtin_popcount(slices)));
+    set_used(used_slices_ - count_bits(slices));
     if (!clean) {
         b.dirty |= slices;
-        dirty_slices_ += static_cast<unsigned>(__builtin_popcount(slices));
+        dirty_slices_ += count_bits(slices);
         b.last_freed_ms = source_->now_ms();
         if (b.age_place().linked())
             b.age_place().unlink();
@@ -154,7 +154,7 @@ block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices, bool 
         int looked = 0;
         for (block* b = rooms_[bucket].front(); b != nullptr && looked < looked_at;
              b = rooms_[bucket].after(*b), ++looked) {
-            const int free = __builtin_popcount(b->free);
+            const auto free = static_cast<int>(count_bits(b->free));
             const uint32_t usable = resident ? b->dirty : b->free;
             if (free < best_free && (run_starts(usable, slices) & starts_aligned_to(alignment_slices)) != 0) {
                 best = b;
@@ -174,7 +174,7 @@ static unsigned most_resident(const block& b, uint32_t starts, unsigned slices) 
     int most = -1;
     for (; starts != 0; starts &= starts - 1) {
         const auto first = static_cast<unsigned>(__builtin_ctz(starts));
-        const int dirty = __builtin_popcount(b.dirty & run_mask(first, slices));
+        const auto dirty = static_cast<int>(count_bits(b.dirty & run_mask(first, slices)));
         if (dirty > most) {
             most = dirty;
             best = first;
@@ -287,7 +287,7 @@ uint32_t page_tier::count_dirty(uintptr_t at, uint32_t slices) const noexcept {
     while (slices != 0) {
         const auto first = static_cast<unsigned>((at & (block_size - 1)) >> slice_shift);
         const uint32_t here = slices < slices_per_block - first ? slices : slices_per_block - first;
-        dirty += static_cast<uint32_t>(__builtin_popcount(map_->block_of(at)->dirty & run_mask(first, here)));
+        dirty += count_bits(map_->block_of(at)->dirty & run_mask(first, here));
         at += slice_count{here}.bytes();
         slices -= here;
     }

@@ -104,7 +104,7 @@ size_t page_tier::purge_block(block& b) noexcept {
     b.dirty = 0;
     b.purging |= slices;
     file(b);
-    dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(slices));
+    dirty_slices_ -= count_bits(slices);
     purges_began_in_ = os::generation();
     purges_.fetch_add(1, std::memory_order_relaxed);
     lowtide_thread.purging = true;
@@ -134,12 +134,12 @@ size_t page_tier::purge_block(block& b) noexcept {
     note_usable(b);
     file(b);
     if (refused != 0) {
-        dirty_slices_ += static_cast<unsigned>(__builtin_popcount(refused));
+        dirty_slices_ += count_bits(refused);
         if (!b.age_place().linked())
             dirty_blocks_.push_back(b);
         purge_refused_until_ms_ = source_->now_ms() + refusal_ms;
     }
-    const size_t purged = slice_count{static_cast<uint32_t>(__builtin_popcount(slices & ~refused))}.bytes();
+    const size_t purged = slice_count{count_bits(slices & ~refused)}.bytes();
     purged_bytes_ += purged;
     purge_calls_ += calls;
     return refused != 0 ? 0 : purged;
@@ -162,7 +162,7 @@ bool page_tier::give_up(block& b) noexcept {
         unfile(b);
         if (b.dirty != 0)
             b.age_place().unlink();
-        dirty_slices_ -= static_cast<unsigned>(__builtin_popcount(b.dirty));
+        dirty_slices_ -= count_bits(b.dirty);
         b.free = b.dirty = 0;
         __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
     }
