@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kib = 1024;
 constexpr std::int64_t mib = 1024 * kib;
-constexpr std::int64_t tib = 1024 * 1024 * mib;
+constexpr std::int64_t tib = 1024 * (1024 * mib);
 constexpr std::int64_t an_hour_ms = 3'600'000;
 
 template <auto field>

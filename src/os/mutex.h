@@ -1,10 +1,10 @@
-// A futex lock that knows who holds it. Two things that no library lock does are needed here:
-//  - lock() answers `mine` instead of waiting when this very thread holds it already, which happens when a
-//  signal
-//    handler allocates while it interrupts the allocator; the caller then goes round the lock;
-//  - lock() answers `orphaned`, with the lock taken, when the holder was a thread of the parent process and
-//  did not
-//    survive fork; the caller then repairs what the lock guards before it goes on.
+// A futex lock that knows who holds it. Two things that no library lock does are needed here.
+//
+// lock() answers `mine` instead of waiting when this very thread holds it already, which happens when a
+// signal handler allocates while it interrupts the allocator; the caller then goes round the lock.
+//
+// lock() answers `orphaned`, with the lock taken, when the holder was a thread of the parent process and did
+// not survive fork; the caller then repairs what the lock guards before it goes on.
 //
 // The word: thread pointer >> 6 in the upper 41 bits (thread control blocks are aligned to 64), the
 // generation of the process below it, and bit 0 says that somebody may be asleep. 0 is free.

@@ -80,7 +80,7 @@ private:
     static constexpr unsigned bucket_count = slices_per_block + 1;
     // Reservations double the address space, so that there are few: 16 MiB keeps a small program small.
     static constexpr size_t first_region = 16 * mebibyte;
-    static constexpr size_t largest_region = 16 * 1024 * mebibyte;
+    static constexpr size_t largest_region = 16384 * mebibyte;
 
     bool lock(bool nested = false) noexcept;
     void rebuild() noexcept;

@@ -1,12 +1,14 @@
 // The tide, first part: how free memory goes back to the system.
-//  - A cap on dirty memory, enforced when memory is freed: max(dirty_cap, used/dirty_share), and beside it as
-//  much as
-//    the program needed more within the last demand window: what is about to be reused isn't purged (a
-//    refault costs 3 us a page, a purge 0.35-0.5).
-//  - Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread
-//  of a
-//    later stage will call tick() as well, and then this holds without a call from the program.
-//  - purge_all() and surrender() on request: malloc_trim, and when memory has run out.
+//
+// A cap on dirty memory, enforced when memory is freed: max(dirty_cap, used/dirty_share), and beside it as
+// much as the program needed more within the last demand window: what is about to be reused isn't purged
+// (a refault costs 3 us a page, a purge 0.35-0.5).
+//
+// Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread
+// of a later stage will call tick() as well, and then this holds without a call from the program.
+//
+// purge_all() and surrender() on request: malloc_trim, and when memory has run out.
+//
 // Purging is done without the lock: the slices are nobody's in the meantime.
 #include "os/generation.h"
 #include "os/machine.h"
@@ -48,7 +50,7 @@ void page_tier::enforce_cap() noexcept {
     age_peaks(source_->now_ms());
     const size_t allowed = settings_->decay_ms == 0 ? 0 : allowed_dirty();
     if (dirty_slices_ > allowed)
-        purge_oldest(allowed - allowed / 64, UINT64_MAX); // an eighth less, so that not every free comes here
+        purge_oldest(allowed - allowed / 64, UINT64_MAX); // a little less, so that not every free comes here
 }
 
 void page_tier::tick() noexcept {
