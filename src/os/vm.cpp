@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "os/syscall.h"
 
+#include <cerrno>
 #include <cstring>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -66,11 +67,17 @@ uintptr_t reserve_behind(size_t header, size_t bytes, size_t alignment) noexcept
     return map_aligned(header, bytes, alignment, PROT_NONE, reserved_flags);
 }
 
-bool claim(uintptr_t base, size_t bytes) noexcept {
-    const uintptr_t at = map_raw(base, bytes, PROT_READ | PROT_WRITE, mapped_flags | map_fixed_noreplace);
-    if (at != 0 && at != base)
-        release(at, bytes);
-    return at == base;
+claimed claim(uintptr_t base, size_t bytes) noexcept {
+    const long at = system_call(SYS_mmap, static_cast<long>(base), static_cast<long>(bytes),
+                                PROT_READ | PROT_WRITE, mapped_flags | map_fixed_noreplace, -1, 0);
+    if (at == -ENOMEM)
+        return claimed::refused;
+    if (failed(at))
+        return claimed::taken;
+    if (static_cast<uintptr_t>(at) == base)
+        return claimed::yes;
+    release(static_cast<uintptr_t>(at), bytes); // a kernel that doesn't know the flag (before 4.17)
+    return claimed::taken;
 }
 
 bool commit(uintptr_t base, size_t bytes) noexcept {

@@ -17,8 +17,13 @@ uintptr_t reserve(size_t bytes, size_t alignment) noexcept;
 // result.
 uintptr_t reserve_behind(size_t header, size_t bytes, size_t alignment) noexcept;
 
-// Maps exactly [base, base+bytes), zeroed, readable and writable, if nothing else is there. False otherwise.
-bool claim(uintptr_t base, size_t bytes) noexcept;
+// Maps exactly [base, base+bytes), zeroed, readable and writable, if nothing else is there.
+enum class claimed : uint8_t {
+    yes,
+    taken,   // something is there
+    refused, // no memory, or a limit: another place will do no better
+};
+claimed claim(uintptr_t base, size_t bytes) noexcept;
 
 // Makes reserved space readable and writable. False when the system refuses (limits, overcommit).
 bool commit(uintptr_t base, size_t bytes) noexcept;

@@ -84,7 +84,12 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
     const uintptr_t old_base = s.base;
     const slice_count old_length = slice_count::holding(s.object_size);
     uintptr_t mapping = old_mapping;
+    // Forget a place before its pages leave it, here and below: the next mmap of another thread may land
+    // there.
+    if (new_bytes < old_bytes)
+        map_->clear(old_base, old_length);
     if (!os::resize_in_place(old_mapping, old_bytes, new_bytes)) {
+        map_->set(old_base, old_length, &s, 0, {0});
         mapping = os::reserve_behind(header, new_bytes, base_alignment);
         if (mapping == 0)
             return nullptr;
@@ -92,15 +97,12 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
             os::release(mapping, new_bytes);
             return nullptr;
         }
-        // Forget the old place before its pages leave it: the next mmap of another thread may land there.
         map_->clear(old_base, old_length);
         if (!os::move(old_mapping, old_bytes, mapping, new_bytes)) {
             map_->set(old_base, old_length, &s, 0, {0});
             return nullptr;
         }
-    } else if (new_bytes < old_bytes) {
-        map_->clear(old_base, old_length);
-    } else if (!map_->cover(page_source{}, mapping, new_bytes)) {
+    } else if (new_bytes > old_bytes && !map_->cover(page_source{}, mapping, new_bytes)) {
         os::resize_in_place(mapping, new_bytes, old_bytes);
         return nullptr;
     }

@@ -12,7 +12,7 @@ namespace lowtide {
 
 struct page_source {
     uintptr_t (*reserve)(size_t bytes, size_t alignment) noexcept = os::reserve;
-    bool (*claim)(uintptr_t base, size_t bytes) noexcept = os::claim;
+    os::claimed (*claim)(uintptr_t base, size_t bytes) noexcept = os::claim;
     bool (*commit)(uintptr_t base, size_t bytes) noexcept = os::commit;
     void (*decommit)(uintptr_t base, size_t bytes) noexcept = os::decommit;
     bool (*purge)(uintptr_t base, size_t bytes) noexcept = os::purge;

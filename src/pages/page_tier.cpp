@@ -353,10 +353,13 @@ bool page_tier::make_ready(block& b) noexcept {
     if (b.state == block_state::committed)
         return true;
     const bool released = b.state == block_state::released;
-    const bool ready = released ? source_->claim(b.base, block_size) : source_->commit(b.base, block_size);
-    if (!ready) {
-        if (released)
-            b.state = block_state::lost; // taken, or beyond a limit: a new reservation will do instead
+    if (released) {
+        const os::claimed answer = source_->claim(b.base, block_size);
+        if (answer == os::claimed::taken)
+            b.state = block_state::lost; // a new reservation will do instead
+        if (answer != os::claimed::yes)
+            return false;
+    } else if (!source_->commit(b.base, block_size)) {
         return false;
     }
     if (released)

@@ -41,6 +41,17 @@ size_t some_size(generator& random) {
     return kSizes[random.below(std::size(kSizes))];
 }
 
+constexpr int kLargeBlocks = 50'000;
+
+void* shrink_large_blocks(void*) {
+    for (int i = 0; i < kLargeBlocks; ++i) {
+        void* block = std::realloc(std::malloc(160u << 20), 70u << 20);
+        REQUIRE(block != nullptr && malloc_usable_size(block) >= (70u << 20));
+        std::free(block);
+    }
+    return nullptr;
+}
+
 void* allocate_and_die(void* seed) {
     generator random(reinterpret_cast<uintptr_t>(seed));
     void* blocks[50] = {};
@@ -134,6 +145,18 @@ pthread_t start_with_smallest_stack(void* (*body)(void*)) {
 }
 
 } // namespace
+
+// Where one block's pages have just left, another's may come: neither thread may lose the allocator's
+// knowledge of it.
+PROMISE(large_mappings_shrink_while_others_come_into_their_place) {
+    const pthread_t shrinking = start_thread(shrink_large_blocks, nullptr);
+    for (int i = 0; i < kLargeBlocks; ++i) {
+        void* block = std::malloc(80u << 20);
+        REQUIRE(block != nullptr && malloc_usable_size(block) >= (80u << 20));
+        std::free(block);
+    }
+    join_thread(shrinking);
+}
 
 PROMISE(ten_thousand_short_lived_threads_leave_nothing_behind) {
     require_no_growth(allocate_and_die);

@@ -109,7 +109,7 @@ TEST(vm, decommitted_space_has_no_memory_and_can_have_it_again) {
     os::decommit(base, page);
     EXPECT_FALSE(readable(base));
     EXPECT_EQ(at(base + page), 1);
-    EXPECT_FALSE(os::claim(base, page)) << "the space is still ours";
+    EXPECT_EQ(os::claim(base, page), os::claimed::taken) << "the space is still ours";
     ASSERT_TRUE(os::commit(base, page));
     EXPECT_EQ(at(base), 0);
     os::release(base, 2 * page);
@@ -118,12 +118,12 @@ TEST(vm, decommitted_space_has_no_memory_and_can_have_it_again) {
 TEST(vm, a_place_can_be_claimed_while_nobody_has_it) {
     const uintptr_t base = os::map(3 * page, page);
     at(base) = at(base + 2 * page) = 1;
-    EXPECT_FALSE(os::claim(base, page));
+    EXPECT_EQ(os::claim(base, page), os::claimed::taken);
     EXPECT_EQ(at(base), 1) << "what was there is unharmed";
     os::release(base + page, page);
-    EXPECT_FALSE(os::claim(base, 3 * page)) << "a part of it is taken";
+    EXPECT_EQ(os::claim(base, 3 * page), os::claimed::taken) << "a part of it is taken";
     EXPECT_EQ(at(base + 2 * page), 1);
-    EXPECT_TRUE(os::claim(base + page, page));
+    EXPECT_EQ(os::claim(base + page, page), os::claimed::yes);
     EXPECT_EQ(at(base + page), 0);
     at(base + page) = 1;
     os::release(base, 3 * page);
@@ -148,7 +148,7 @@ TEST(vm, a_mapping_grows_and_shrinks_in_place_as_far_as_there_is_room) {
     ASSERT_TRUE(os::resize_in_place(base, 2 * page, 3 * page));
     EXPECT_EQ(at(base), 7);
     EXPECT_EQ(at(base + 2 * page), 0);
-    ASSERT_TRUE(os::claim(base + 3 * page, page));
+    ASSERT_EQ(os::claim(base + 3 * page, page), os::claimed::yes);
     EXPECT_FALSE(os::resize_in_place(base, 3 * page, 4 * page));
     EXPECT_EQ(at(base), 7);
     os::release(base, 4 * page);
@@ -174,7 +174,7 @@ TEST(vm, a_move_that_fails_leaves_the_memory_and_gives_the_target_back) {
     const uintptr_t to = os::reserve(4 * page, page);
     EXPECT_FALSE(os::move(from, 2 * page, to, 4 * page));
     EXPECT_EQ(at(from), 1);
-    EXPECT_TRUE(os::claim(to, 4 * page));
+    EXPECT_EQ(os::claim(to, 4 * page), os::claimed::yes);
     os::release(to, 4 * page);
     os::release(from, page);
 }

@@ -69,7 +69,7 @@ TEST_F(huge, what_is_gone_is_not_found_and_its_address_space_is_free) {
     const size_t bytes = s.mapping_bytes;
     all.deallocate(s);
     EXPECT_EQ(map->find(base), nullptr);
-    EXPECT_TRUE(os::claim(mapping, bytes));
+    EXPECT_EQ(os::claim(mapping, bytes), os::claimed::yes);
     os::release(mapping, bytes);
 }
 
@@ -100,7 +100,7 @@ TEST_F(huge, growth_moves_where_something_is_in_the_way) {
     byte(s, 5) = 5;
     const uintptr_t old_base = s.base;
     const uintptr_t behind = s.mapping + s.mapping_bytes;
-    const bool ours = os::claim(behind, os::page_size()); // or somebody is there already
+    const bool ours = os::claim(behind, os::page_size()) == os::claimed::yes; // or somebody is there already
     span* moved = all.resize(s, 16 * mebibyte);
     ASSERT_NE(moved, nullptr);
     EXPECT_NE(moved->base, old_base);
@@ -120,7 +120,7 @@ TEST_F(huge, shrinking_stays_and_gives_the_end_back) {
     EXPECT_EQ(smaller->base, base);
     EXPECT_EQ(smaller->object_size, 1 * mebibyte);
     EXPECT_EQ(byte(*smaller, 0), 1);
-    EXPECT_TRUE(os::claim(base + 1 * mebibyte, 63 * mebibyte));
+    EXPECT_EQ(os::claim(base + 1 * mebibyte, 63 * mebibyte), os::claimed::yes);
     os::release(base + 1 * mebibyte, 63 * mebibyte);
     all.deallocate(*smaller);
 }

@@ -96,6 +96,18 @@ TEST_F(shortage, reservations_shrink_to_what_a_limit_leaves) {
     expect_nothing_is_lost();
 }
 
+TEST_F(shortage, what_one_place_is_refused_for_want_of_memory_is_not_asked_for_at_all_others) {
+    give(take(64 * 32), 64 * 32);
+    static_cast<void>(pages.surrender());
+    fake.limit_address_space(0);
+    const size_t before = fake.count(system_call::claim);
+    EXPECT_EQ(pages.allocate({32}).base, 0u);
+    EXPECT_EQ(pages.allocate({64}).base, 0u);
+    EXPECT_LE(fake.count(system_call::claim) - before, 2u);
+    fake.limit_address_space(size_t{1} << 40);
+    give(take(64 * 32), 64 * 32);
+}
+
 TEST_F(shortage, reservations_leave_room_for_their_records) {
     fake.on_call([this](system_call which) {
         if (which == system_call::map)

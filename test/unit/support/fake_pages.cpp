@@ -83,16 +83,18 @@ uintptr_t fake_pages::reserve(size_t bytes, size_t alignment) noexcept {
     return 0;
 }
 
-bool fake_pages::claim(uintptr_t base, size_t bytes) noexcept {
+os::claimed fake_pages::claim(uintptr_t base, size_t bytes) noexcept {
     fake_pages& fake = *the_fake;
     if (fake.hook_)
         fake.hook_(system_call::claim);
     const std::lock_guard guard(fake.mutex_);
     const bool room = bytes <= fake.limit_ - std::min(fake.limit_, fake.reserved_bytes());
-    if (!fake.grants(system_call::claim) || !room || !fake.all_are(base, bytes, state::unmapped))
-        return false;
+    if (!room)
+        return os::claimed::refused;
+    if (!fake.grants(system_call::claim) || !fake.all_are(base, bytes, state::unmapped))
+        return os::claimed::taken;
     fake.set(base, bytes, state::committed);
-    return os::commit(base, bytes);
+    return os::commit(base, bytes) ? os::claimed::yes : os::claimed::refused;
 }
 
 bool fake_pages::commit(uintptr_t base, size_t bytes) noexcept {

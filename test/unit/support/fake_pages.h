@@ -68,7 +68,7 @@ private:
     static constexpr size_t arena_bytes = size_t{4} << 30;
 
     static uintptr_t reserve(size_t bytes, size_t alignment) noexcept;
-    static bool claim(uintptr_t base, size_t bytes) noexcept;
+    static os::claimed claim(uintptr_t base, size_t bytes) noexcept;
     static bool commit(uintptr_t base, size_t bytes) noexcept;
     static void decommit(uintptr_t base, size_t bytes) noexcept;
     static bool purge(uintptr_t base, size_t bytes) noexcept;
