@@ -23,7 +23,6 @@ struct alignas(32) critical_section {
 // A part of the class table: entry i is for sizes up to i steps, the offset of their class's word in a row.
 template <size_t Step, size_t Largest>
 struct class_steps {
-    static constexpr size_t step = Step;
     static constexpr unsigned count = Largest / Step + 1;
     uint32_t entries[count];
 };

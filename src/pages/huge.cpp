@@ -89,7 +89,8 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
     if (new_bytes < old_bytes)
         map_->clear(old_base, old_length);
     if (!os::resize_in_place(old_mapping, old_bytes, new_bytes)) {
-        map_->set(old_base, old_length, &s, 0, {0});
+        if (new_bytes < old_bytes)
+            map_->set(old_base, old_length, &s, 0, {0});
         mapping = os::reserve_behind(header, new_bytes, base_alignment);
         if (mapping == 0)
             return nullptr;

@@ -19,8 +19,9 @@ bool metadata::lock() noexcept {
     return false;
 }
 
-void* metadata::carve(size_t bytes, size_t alignment) noexcept {
-    uintptr_t at = align_up(next_, alignment);
+// Aligned as the largest records that are kept ask for.
+void* metadata::carve(size_t bytes) noexcept {
+    uintptr_t at = align_up(next_, max_kept);
     if (at + bytes > end_ || next_ == 0) {
         const uintptr_t chunk = source_->map(chunk_bytes, os::page_size());
         if (chunk == 0)
@@ -28,7 +29,7 @@ void* metadata::carve(size_t bytes, size_t alignment) noexcept {
         mapped_.fetch_add(chunk_bytes, std::memory_order_relaxed);
         next_ = chunk;
         end_ = chunk + chunk_bytes;
-        at = align_up(next_, alignment);
+        at = align_up(next_, max_kept);
     }
     next_ = at + bytes;
     return reinterpret_cast<void*>(at);
@@ -36,7 +37,7 @@ void* metadata::carve(size_t bytes, size_t alignment) noexcept {
 
 void* metadata::carve_small(size_t bytes) noexcept {
     if (small_next_ + bytes > small_end_) {
-        const auto sheet = reinterpret_cast<uintptr_t>(carve(sheet_bytes, max_kept));
+        const auto sheet = reinterpret_cast<uintptr_t>(carve(sheet_bytes));
         if (sheet == 0)
             return nullptr;
         small_next_ = sheet;
@@ -58,7 +59,7 @@ void* metadata::allocate(size_t bytes) noexcept {
         record = *head;
         *head = (*head)->next;
     } else {
-        record = bytes < max_kept ? carve_small(bytes) : carve(bytes, max_kept);
+        record = bytes < max_kept ? carve_small(bytes) : carve(bytes);
     }
     mutex_.unlock();
     if (reused)

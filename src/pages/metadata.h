@@ -37,7 +37,7 @@ private:
     };
 
     bool lock() noexcept;
-    void* carve(size_t bytes, size_t alignment) noexcept;
+    void* carve(size_t bytes) noexcept;
     void* carve_small(size_t bytes) noexcept;
 
     const page_source* source_;

@@ -122,6 +122,18 @@ void page_tier::remember_peak() noexcept {
         peak_now_ = used_slices_;
 }
 
+// Calls visit(block, mask) for what each block has of the slices in a row from `at` on.
+template <typename Visit>
+void page_tier::for_each_part(uintptr_t at, uint32_t slices, Visit visit) const noexcept {
+    while (slices != 0) {
+        const auto first = static_cast<unsigned>((at & (block_size - 1)) >> slice_shift);
+        const uint32_t here = slices < slices_per_block - first ? slices : slices_per_block - first;
+        visit(*map_->block_of(at), run_mask(first, here));
+        at += slice_count{here}.bytes();
+        slices -= here;
+    }
+}
+
 // ---- taking runs
 
 page_run page_tier::allocate(slice_count length, size_t alignment) noexcept {
@@ -210,14 +222,7 @@ page_run page_tier::allocate_large(slice_count length) noexcept {
             return {};
     }
     bool zeroed = true;
-    uintptr_t at = base;
-    for (uint32_t left = length.n; left != 0;) {
-        const auto first = static_cast<unsigned>((at & (block_size - 1)) >> slice_shift);
-        const uint32_t here = left < slices_per_block - first ? left : slices_per_block - first;
-        zeroed &= take(*map_->block_of(at), run_mask(first, here));
-        at += slice_count{here}.bytes();
-        left -= here;
-    }
+    for_each_part(base, length.n, [&](block& b, uint32_t slices) { zeroed &= take(b, slices); });
     return {base, zeroed};
 }
 
@@ -284,13 +289,7 @@ uintptr_t page_tier::find_dirty(uint32_t wanted) noexcept {
 // Dirty ones of the slices in a row from `at` on, which lie in blocks.
 uint32_t page_tier::count_dirty(uintptr_t at, uint32_t slices) const noexcept {
     uint32_t dirty = 0;
-    while (slices != 0) {
-        const auto first = static_cast<unsigned>((at & (block_size - 1)) >> slice_shift);
-        const uint32_t here = slices < slices_per_block - first ? slices : slices_per_block - first;
-        dirty += count_bits(map_->block_of(at)->dirty & run_mask(first, here));
-        at += slice_count{here}.bytes();
-        slices -= here;
-    }
+    for_each_part(at, slices, [&](const block& b, uint32_t part) { dirty += count_bits(b.dirty & part); });
     return dirty;
 }
 
@@ -420,13 +419,7 @@ bool page_tier::add_region(size_t min_bytes) noexcept {
 bool page_tier::deallocate(uintptr_t base, slice_count length, bool clean) noexcept {
     if (!lock())
         return false;
-    for (uint32_t left = length.n; left != 0;) {
-        const auto first = static_cast<unsigned>((base & (block_size - 1)) >> slice_shift);
-        const uint32_t here = left < slices_per_block - first ? left : slices_per_block - first;
-        give(*map_->block_of(base), run_mask(first, here), clean);
-        base += slice_count{here}.bytes();
-        left -= here;
-    }
+    for_each_part(base, length.n, [&](block& b, uint32_t slices) { give(b, slices, clean); });
     enforce_cap();
     mutex_.unlock();
     return true;

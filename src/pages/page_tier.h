@@ -90,6 +90,8 @@ private:
     block* fullest_with(unsigned slices, unsigned alignment_slices, bool resident) noexcept;
     block* ready_block() noexcept;
     block* find_without_memory() noexcept;
+    template <typename Visit>
+    void for_each_part(uintptr_t at, uint32_t slices, Visit visit) const noexcept;
     template <typename FreeOf, typename Visit>
     void for_each_stretch(uint32_t wanted, FreeOf free_of, Visit visit) noexcept;
     uintptr_t find_dirty(uint32_t wanted) noexcept;

@@ -149,10 +149,11 @@ size_t page_tier::purge_block(block& b) noexcept {
 
 bool page_tier::await_purges() noexcept {
     constexpr int patience = 1000; // a purge of a block takes less than a millisecond
-    const bool purging = purges_.load(std::memory_order_relaxed) != 0 && !lowtide_thread.purging;
+    if (purges_.load(std::memory_order_relaxed) == 0 || lowtide_thread.purging)
+        return false;
     for (int turn = 0; turn < patience && purges_.load(std::memory_order_relaxed) != 0; ++turn)
         os::yield();
-    return purging;
+    return true;
 }
 
 // Gives the address space of a block that nobody uses back. False, and the block stays what it is, when that

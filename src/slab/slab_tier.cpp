@@ -154,19 +154,17 @@ unsigned slab_tier::extract_lines(span& s, void** end, unsigned wanted) noexcept
         whole *= (uint64_t{1} << group) - 1;
         s.bitmap()[w] = (bits & ~whole) | take_bits(s, w, whole, end, taken, wanted);
     }
-    s.free_objects -= taken;
     return taken;
 }
 
 unsigned slab_tier::extract(span& s, void** end, unsigned wanted) noexcept {
-    unsigned taken = shares_cache_line(s.sc) ? extract_lines(s, end, wanted) : 0;
-    const unsigned before = taken;
-    const unsigned count = s.free_objects < wanted - taken ? taken + s.free_objects : wanted;
+    const unsigned count = s.free_objects < wanted ? s.free_objects : wanted;
+    unsigned taken = shares_cache_line(s.sc) ? extract_lines(s, end, count) : 0;
     for (uint32_t w = s.first_free_word; taken < count; ++w) {
         s.bitmap()[w] = take_bits(s, w, s.bitmap()[w], end, taken, count);
         s.first_free_word = w;
     }
-    s.free_objects -= taken - before;
+    s.free_objects -= taken;
     return taken;
 }
 
