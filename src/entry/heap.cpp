@@ -21,11 +21,11 @@ constexpr size_t growing_threshold = 4 * mebibyte;
 // much more.
 constexpr size_t growth_share = 4;
 
-void report_from_front(free_error error, const void* object, size_class) noexcept {
+[[gnu::cold]] void report_from_front(free_error error, const void* object, size_class) noexcept {
     report_wrong_pointer("free", error, object, lowtide_fast.map.find(reinterpret_cast<uintptr_t>(object)));
 }
 
-void warn(void*, std::string_view line) noexcept {
+[[gnu::cold]] void warn(void*, std::string_view line) noexcept {
     char text[512];
     printer out(text);
     out.print("{}\n", line);
@@ -39,7 +39,7 @@ constinit static slab_shards the_shards;
 constinit static depot the_depot;
 
 constexpr heap::heap()
-    : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &settings_),
+    : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &records_, &settings_),
       runs_(&pages_, map_, &records_, &source_), huge_(map_), slabs_(&the_shards, &pages_, map_, &records_),
       front_(&lowtide_fast, &the_depot, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
              report_from_front) {}

@@ -33,12 +33,12 @@ public:
     // it was.
     [[nodiscard]] void* reallocate(void* p, size_t size) noexcept;
 
-    [[nodiscard]] bool owns(const void* p) const noexcept;
+    [[nodiscard, gnu::cold]] bool owns(const void* p) const noexcept;
 
     // Everything that can go back to the system; the bytes.
-    size_t trim() noexcept;
+    [[gnu::cold]] size_t trim() noexcept;
 
-    void fill(account& a) noexcept;
+    [[gnu::cold]] void fill(account& a) noexcept;
 
     [[nodiscard]] const options& settings() const noexcept { return settings_; }
     [[nodiscard]] os::rseq_support policy() const noexcept { return front_.words().policy(); }
@@ -48,10 +48,10 @@ private:
     void read_options() noexcept;
     [[nodiscard]] void* try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[nodiscard]] void* allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept;
-    [[nodiscard]] void* allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept;
-    void* allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcept;
+    [[nodiscard, gnu::cold]] void* allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept;
+    [[gnu::cold]] void* allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcept;
     void release_span(span& s, void* p) noexcept;
-    void release_deferred() noexcept;
+    [[gnu::cold]] void release_deferred() noexcept;
     [[nodiscard]] span& span_of(const void* p, const char* call) noexcept;
     [[nodiscard]] void* move(void* p, size_t old_size, size_t size) noexcept;
 

@@ -31,11 +31,11 @@ bool is_own_pid(std::string_view text) {
     return !text.empty() && pid == os::process_id();
 }
 
-void complain(std::string_view text) noexcept {
+[[gnu::cold]] void complain(std::string_view text) noexcept {
     os::write_all(2, text.data(), text.size());
 }
 
-void verify(void*, std::string_view value) noexcept {
+[[gnu::cold]] void verify(void*, std::string_view value) noexcept {
     if (!is_own_pid(value))
         return;
     // By its public name, as the program calls it: whichever library comes first answers. Comparing addresses
@@ -50,7 +50,7 @@ void verify(void*, std::string_view value) noexcept {
     os::exit_at_once(125);
 }
 
-void remember_report(void*, std::string_view value) noexcept {
+[[gnu::cold]] void remember_report(void*, std::string_view value) noexcept {
     const size_t colon = value.find(':');
     if (colon == value.npos || !is_own_pid({value.data(), colon}))
         return;
@@ -60,7 +60,7 @@ void remember_report(void*, std::string_view value) noexcept {
     reporting_process = os::process_id();
 }
 
-void to_file(void* fd, const char* text, size_t size) noexcept {
+[[gnu::cold]] void to_file(void* fd, const char* text, size_t size) noexcept {
     os::write_all(static_cast<int>(reinterpret_cast<intptr_t>(fd)), text, size);
 }
 
@@ -75,9 +75,7 @@ __attribute__((constructor)) void begin() {
     os::with_variable("LOWTIDE_REPORT", remember_report, nullptr);
 }
 
-__attribute__((destructor)) void end() {
-    if (report_path[0] == '\0' || reporting_process != os::process_id())
-        return;
+[[gnu::cold]] void write_report() {
     const bool to_stderr = std::string_view(report_path) == "-";
     const int fd = to_stderr ? 2 : os::create_file(report_path);
     if (fd < 0) {
@@ -94,6 +92,11 @@ __attribute__((destructor)) void end() {
     out.flush();
     if (!to_stderr)
         os::close_file(fd);
+}
+
+__attribute__((destructor)) void end() {
+    if (report_path[0] != '\0' && reporting_process == os::process_id())
+        write_report();
 }
 
 } // namespace

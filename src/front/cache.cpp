@@ -226,9 +226,8 @@ void cache::collect(holdings& all) noexcept {
     collecting_.unlock();
 }
 
-void cache::mend() noexcept {
-    if (__atomic_load_n(&place_.closed, __ATOMIC_RELAXED) == 0 || !collecting_.orphaned() ||
-        !lock(collecting_))
+void cache::reopen() noexcept {
+    if (!collecting_.orphaned() || !lock(collecting_))
         return;
     open();
     collecting_.unlock();

@@ -45,7 +45,7 @@ public:
 
     // The same for the row's one large run; null is none.
     [[nodiscard]] bool exchange_parked(span* next, span*& previous) noexcept;
-    [[nodiscard]] parked_runs parked() const noexcept;
+    [[nodiscard, gnu::cold]] parked_runs parked() const noexcept;
 
     // Everything that all rows hold, whichever processor they belong to. While it is collected, the fast
     // paths are closed without costing them an instruction: sizes and addresses lead to class 0, which has no
@@ -55,25 +55,29 @@ public:
         magazine* of_class[all_classes]{}; // linked by `next`, counts in `stored`
         span* parked = nullptr;            // linked by `next`
     };
-    void collect(holdings& all) noexcept;
-    void mend() noexcept;
+    [[gnu::cold]] void collect(holdings& all) noexcept;
+    void mend() noexcept {
+        if (__atomic_load_n(&place_.closed, __ATOMIC_RELAXED) != 0) [[unlikely]]
+            reopen();
+    }
 
     [[nodiscard]] os::rseq_support policy() const noexcept { return policy_; }
     [[nodiscard]] const os::rseq_place& place() const noexcept { return place_; }
     [[nodiscard]] unsigned rows() const noexcept { return rows_; }
 
     // Objects in the magazines of a class, in all rows: exact when no other thread runs.
-    [[nodiscard]] size_t count(size_class c) const noexcept;
+    [[nodiscard, gnu::cold]] size_t count(size_class c) const noexcept;
     // Magazines in use in all rows.
-    [[nodiscard]] size_t magazines() const noexcept;
+    [[nodiscard, gnu::cold]] size_t magazines() const noexcept;
 
 private:
     // A thread that is interrupted this often in a row inside a few instructions is being single-stepped.
     static constexpr int max_restarts = 16;
-    void collect_row(unsigned row, holdings& all) noexcept;
+    [[gnu::cold]] void collect_row(unsigned row, holdings& all) noexcept;
     void show_classes(bool shown) noexcept;
     void open() noexcept;
-    void close() noexcept;
+    [[gnu::cold]] void close() noexcept;
+    [[gnu::cold]] void reopen() noexcept;
 
     // Slots are bounded by processors, not by threads; beyond this many, locks are rarely contended.
     static constexpr unsigned max_slots = 64;

@@ -36,7 +36,7 @@ stock depot::take(size_class c, magazine* empty) noexcept {
     const stock taken = pop(s);
     if (taken.m != nullptr && empty != nullptr) {
         empty->next = s.empties;
-        s.empties = empty;
+        __atomic_store_n(&s.empties, empty, __ATOMIC_RELAXED);
     }
     s.mutex.unlock();
     return taken;
@@ -51,7 +51,7 @@ depot_answer depot::put(size_class c, const stock& given, unsigned limit) noexce
         answer.taken = true;
         answer.empty = s.empties;
         if (answer.empty != nullptr)
-            s.empties = answer.empty->next;
+            __atomic_store_n(&s.empties, answer.empty->next, __ATOMIC_RELAXED);
         given.m->stored = given.count;
         given.m->next = s.first;
         __atomic_store_n(&s.first, given.m, __ATOMIC_RELAXED);
@@ -78,11 +78,14 @@ stock depot::take_idle(size_class c) noexcept {
 
 magazine* depot::sweep(size_class c) noexcept {
     shelf& s = shelf_of(c);
-    if (!lock(s))
+    // A shelf that was never used costs no page and no lock.
+    if ((__atomic_load_n(&s.first, __ATOMIC_RELAXED) == nullptr &&
+         __atomic_load_n(&s.empties, __ATOMIC_RELAXED) == nullptr) ||
+        !lock(s))
         return nullptr;
     s.least = s.magazines;
     magazine* empties = s.empties;
-    s.empties = nullptr;
+    __atomic_store_n(&s.empties, nullptr, __ATOMIC_RELAXED);
     s.mutex.unlock();
     return empties;
 }

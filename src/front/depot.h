@@ -35,7 +35,7 @@ public:
     [[nodiscard]] magazine* sweep(size_class c) noexcept;
 
     // Objects that wait here; takes the lock.
-    [[nodiscard]] size_t count(size_class c) noexcept;
+    [[nodiscard, gnu::cold]] size_t count(size_class c) noexcept;
 
 private:
     struct alignas(64) shelf {

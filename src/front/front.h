@@ -45,7 +45,7 @@ public:
 
     // Keeps an object, of any tier, that can't be given back now because a signal handler frees it in the
     // middle of the allocator. The list is linked through the objects.
-    void defer(void* p) noexcept;
+    [[gnu::cold]] void defer(void* p) noexcept;
     [[nodiscard]] void* take_deferred() noexcept {
         return deferred_.exchange(nullptr, std::memory_order_acquire);
     }
@@ -55,10 +55,10 @@ public:
     [[nodiscard]] static void* next_deferred(void* p) noexcept { return *static_cast<void**>(p); }
 
     // Everything that all rows and the depots hold back to the tiers below.
-    void drain() noexcept;
+    [[gnu::cold]] void drain() noexcept;
 
     // Objects of a class in magazines and depots.
-    [[nodiscard]] size_t cached(size_class c) noexcept;
+    [[nodiscard, gnu::cold]] size_t cached(size_class c) noexcept;
     [[nodiscard]] parked_runs parked() const noexcept { return cache_.parked(); }
     [[nodiscard]] const cache& words() const noexcept { return cache_; }
     [[nodiscard]] bool uses_magazines() const noexcept {

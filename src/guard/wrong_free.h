@@ -6,7 +6,7 @@
 namespace lowtide {
 
 // `call` is what the program called ("free", "realloc"); `s` is the span that the pointer lies in, or null.
-[[noreturn]] void report_wrong_pointer(const char* call, free_error error, const void* p,
-                                       const span* s) noexcept;
+[[noreturn, gnu::cold]] void report_wrong_pointer(const char* call, free_error error, const void* p,
+                                                  const span* s) noexcept;
 
 } // namespace lowtide

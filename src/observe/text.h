@@ -7,12 +7,12 @@
 namespace lowtide {
 
 // A few lines of totals, then a line for each size class that was used.
-void print_account(printer& out, const account& a) noexcept;
+[[gnu::cold]] void print_account(printer& out, const account& a) noexcept;
 
 // malloc_info's XML: the elements of glibc's that have a meaning here, and ours beside them.
-void print_xml(printer& out, const account& a) noexcept;
+[[gnu::cold]] void print_xml(printer& out, const account& a) noexcept;
 
 // What the kernel says about this process: resident memory now and at its peak, page faults.
-void print_process(printer& out) noexcept;
+[[gnu::cold]] void print_process(printer& out) noexcept;
 
 } // namespace lowtide

@@ -17,14 +17,14 @@ inline constexpr uint32_t generation_bits = 22;
 uint32_t generation() noexcept;
 
 // Called in the child; harmless when the kernel has already said so.
-void after_fork_in_child() noexcept;
+[[gnu::cold]] void after_fork_in_child() noexcept;
 
 // Does the kernel say that it wipes the page? Otherwise somebody has to call after_fork_in_child().
 [[nodiscard]] bool fork_is_noticed() noexcept;
 
 // True for the thread that called fork and lives on in the child, while the generation is the one that began
 // there: locks it held at that moment (it was in a signal handler) are its own, not a ghost's.
-bool survived_fork(uintptr_t thread) noexcept;
+[[gnu::cold]] bool survived_fork(uintptr_t thread) noexcept;
 
 // The calling thread's identity: its thread pointer, unique among the threads that live, and the same in a
 // child.

@@ -19,17 +19,17 @@ uint64_t now_ms() noexcept;
 void yield() noexcept;
 
 // Writes all of it or gives up silently. Async-signal-safe, leaves errno alone.
-void write_all(int fd, const char* text, size_t length) noexcept;
+[[gnu::cold]] void write_all(int fd, const char* text, size_t length) noexcept;
 
 // Reads a small file whole; the number of bytes, or -errno.
 long read_file(const char* path, char* to, size_t size) noexcept;
 
 // A new or emptied file for writing; its descriptor, or -errno.
-int create_file(const char* path) noexcept;
-void close_file(int fd) noexcept;
+[[gnu::cold]] int create_file(const char* path) noexcept;
+[[gnu::cold]] void close_file(int fd) noexcept;
 
 // What one process can have at most: main memory and swap, or RLIMIT_AS if that is less.
-size_t attainable_memory() noexcept;
+[[gnu::cold]] size_t attainable_memory() noexcept;
 
 size_t process_id() noexcept;
 
@@ -39,12 +39,12 @@ struct usage {
     size_t minor_faults;
     size_t major_faults;
 };
-usage process_usage() noexcept;
+[[gnu::cold]] usage process_usage() noexcept;
 
 // Ends the process without running anything more of it.
-[[noreturn]] void exit_at_once(int status) noexcept;
+[[noreturn, gnu::cold]] void exit_at_once(int status) noexcept;
 
 // SIGABRT, with the default action if a handler returns. Does not return.
-[[noreturn]] void abort_process() noexcept;
+[[noreturn, gnu::cold]] void abort_process() noexcept;
 
 } // namespace lowtide::os

@@ -32,7 +32,7 @@ rseq_support find_rseq(rseq_place& place) noexcept;
 
 // Restarts every sequence of this process that is running (membarrier(2), Linux 5.10): afterwards each thread
 // has seen what was stored before. False where the kernel can't or may not.
-bool restart_sequences() noexcept;
+[[gnu::cold]] bool restart_sequences() noexcept;
 
 } // namespace lowtide::os
 

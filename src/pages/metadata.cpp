@@ -4,8 +4,8 @@ namespace lowtide {
 
 // What was being changed when the holder died in a fork can't be trusted: start again with a new chunk. The
 // records on the free lists are lost to the child, a few KiB.
-bool metadata::lock() noexcept {
-    switch (mutex_.lock()) {
+bool metadata::lock(bool nested) noexcept {
+    switch (mutex_.lock(nested)) {
     case os::acquired::yes:
         return true;
     case os::acquired::mine:
@@ -19,14 +19,20 @@ bool metadata::lock() noexcept {
     return false;
 }
 
+uintptr_t metadata::map(size_t bytes) noexcept {
+    const uintptr_t mapping = source_->map(bytes, os::page_size());
+    if (mapping != 0)
+        mapped_.fetch_add(bytes, std::memory_order_relaxed);
+    return mapping;
+}
+
 // Aligned as the largest records that are kept ask for.
 void* metadata::carve(size_t bytes) noexcept {
     uintptr_t at = align_up(next_, max_kept);
     if (at + bytes > end_ || next_ == 0) {
-        const uintptr_t chunk = source_->map(chunk_bytes, os::page_size());
+        const uintptr_t chunk = map(chunk_bytes);
         if (chunk == 0)
             return nullptr;
-        mapped_.fetch_add(chunk_bytes, std::memory_order_relaxed);
         next_ = chunk;
         end_ = chunk + chunk_bytes;
         at = align_up(next_, max_kept);
@@ -48,9 +54,11 @@ void* metadata::carve_small(size_t bytes) noexcept {
     return record;
 }
 
-void* metadata::allocate(size_t bytes) noexcept {
+void* metadata::allocate(size_t bytes, bool nested) noexcept {
     bytes = align_up(bytes, grain);
-    if (!lock())
+    if (bytes > max_carved)
+        return reinterpret_cast<void*>(map(align_up(bytes, os::page_size())));
+    if (!lock(nested))
         return nullptr;
     void* record = nullptr;
     free_record** head = bytes <= max_kept ? &free_[bytes / grain] : nullptr;

@@ -1,4 +1,4 @@
-// Memory for the allocator's own records: spans with their bitmaps, blocks, magazines. Records are never
+// Memory for the allocator's own records: spans with their bitmaps, regions, magazines. Records are never
 // given back to the system, only reused; together they are well under 1 % of the memory they describe.
 #pragma once
 
@@ -16,9 +16,10 @@ class metadata {
 public:
     explicit constexpr metadata(const page_source* source) : source_(source) {}
 
-    // Zeroed, aligned to 64; records of 2 KiB are aligned to 2 KiB. At most 64 KiB. Null when there is no
-    // memory, or when a signal handler has interrupted this very function.
-    [[nodiscard]] void* allocate(size_t bytes) noexcept;
+    // Zeroed, aligned to 64; records of 2 KiB are aligned to 2 KiB, large ones have a mapping of their own.
+    // Null when there is no memory, or when a signal handler has interrupted this very function. `nested`:
+    // see os/mutex.h.
+    [[nodiscard]] void* allocate(size_t bytes, bool nested = false) noexcept;
     void deallocate(void* record, size_t bytes) noexcept;
 
     // Bytes taken from the system so far.
@@ -28,15 +29,17 @@ private:
     static constexpr size_t grain = 64;
     static constexpr size_t max_kept = 2 * kibibyte;
     static constexpr size_t chunk_bytes = 128 * kibibyte;
+    static constexpr size_t max_carved = chunk_bytes / 4;
     // Small records share pages of their own, or the alignment of the large ones would leave a gap before
     // each.
-    static constexpr size_t sheet_bytes = 4 * kibibyte;
+    static constexpr size_t sheet_bytes = 2 * kibibyte;
 
     struct free_record {
         free_record* next;
     };
 
-    bool lock() noexcept;
+    bool lock(bool nested = false) noexcept;
+    uintptr_t map(size_t bytes) noexcept;
     void* carve(size_t bytes) noexcept;
     void* carve_small(size_t bytes) noexcept;
 

@@ -377,14 +377,14 @@ region* page_tier::reserve_region(size_t bytes) noexcept {
     if (base == 0)
         return nullptr;
     const auto count = static_cast<uint32_t>(bytes / block_size);
-    const size_t record_bytes = align_up(sizeof(region) + count * sizeof(block), os::page_size());
-    const uintptr_t record =
-        map_->cover(*source_, base, bytes) ? source_->map(record_bytes, os::page_size()) : 0;
-    if (record == 0) {
+    void* record = nullptr;
+    if (map_->cover(*source_, base, bytes))
+        record = records_->allocate(sizeof(region) + count * sizeof(block), true);
+    if (record == nullptr) {
         source_->release(base, bytes);
         return nullptr;
     }
-    auto* fresh = reinterpret_cast<region*>(record);
+    auto* fresh = static_cast<region*>(record);
     fresh->base = base;
     fresh->block_count = count;
     return fresh;

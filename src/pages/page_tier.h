@@ -30,8 +30,8 @@ struct page_counts {
 
 class page_tier {
 public:
-    constexpr page_tier(const page_source* source, page_map* map, const options* settings)
-        : source_(source), map_(map), settings_(settings) {}
+    constexpr page_tier(const page_source* source, page_map* map, metadata* records, const options* settings)
+        : source_(source), map_(map), records_(records), settings_(settings) {}
 
     // `length` slices (any number up to a few GiB), aligned to `alignment` (a power of two up to block_size;
     // not with more than a block). The page map has leaves for it. Base 0 when there is no memory or a signal
@@ -49,17 +49,17 @@ public:
     void tick() noexcept;
 
     // Purges all free memory; the bytes that went back.
-    size_t purge_all() noexcept;
+    [[gnu::cold]] size_t purge_all() noexcept;
 
     // Gives the address space of free blocks back, so that a large mapping or another limit's user can have
     // it. The bytes.
-    size_t surrender() noexcept;
+    [[gnu::cold]] size_t surrender() noexcept;
 
     // When another thread has free memory on its way to the system: waits until that is done (for a while),
     // and answers true.
-    bool await_purges() noexcept;
+    [[gnu::cold]] bool await_purges() noexcept;
 
-    [[nodiscard]] page_counts counts() noexcept;
+    [[nodiscard, gnu::cold]] page_counts counts() noexcept;
 
     // Bytes that are readable and writable, without the lock. They grow when nothing free would do.
     [[nodiscard]] size_t committed_bytes() const noexcept {
@@ -83,7 +83,7 @@ private:
     static constexpr size_t largest_region = 16384 * mebibyte;
 
     bool lock(bool nested = false) noexcept;
-    void rebuild() noexcept;
+    [[gnu::cold]] void rebuild() noexcept;
 
     page_run allocate_small(unsigned slices, unsigned alignment_slices) noexcept;
     page_run allocate_large(slice_count length) noexcept;
@@ -100,7 +100,7 @@ private:
     uint32_t count_dirty(uintptr_t at, uint32_t slices) const noexcept;
     bool make_ready(uintptr_t base, uint32_t slices, bool& retry) noexcept;
     bool make_ready(block& b) noexcept;
-    bool give_up(block& b) noexcept;
+    [[gnu::cold]] bool give_up(block& b) noexcept;
     void set_used(size_t slices) noexcept { __atomic_store_n(&used_slices_, slices, __ATOMIC_RELAXED); }
     region* reserve_region(size_t bytes) noexcept;
     bool add_region(size_t min_bytes) noexcept;
@@ -120,6 +120,7 @@ private:
 
     const page_source* source_;
     page_map* map_;
+    metadata* records_;
     const options* settings_;
     os::mutex mutex_;
     list<block, by_room> rooms_[bucket_count]{};

@@ -67,19 +67,19 @@ public:
     [[nodiscard]] give_result give(size_class c, void* const* objects, unsigned count) noexcept;
 
     // Is `p` the start of an object of this slab, and is it in use? For checks; takes the lock.
-    [[nodiscard]] free_error examine(const span& slab, const void* p) noexcept;
+    [[nodiscard, gnu::cold]] free_error examine(const span& slab, const void* p) noexcept;
 
     // Gives slabs that hold nothing back to the page tier.
-    void release_empty() noexcept;
+    [[gnu::cold]] void release_empty() noexcept;
 
-    [[nodiscard]] class_counts counts(size_class c) noexcept;
+    [[nodiscard, gnu::cold]] class_counts counts(size_class c) noexcept;
 
 private:
     static constexpr unsigned partial_bins = slab_shard::partial_bins;
     static constexpr uint8_t no_bin = 0xff; // wholly used slabs are in no list
 
     bool lock(size_class c) noexcept;
-    void rebuild(size_class c) noexcept;
+    [[gnu::cold]] void rebuild(size_class c) noexcept;
     span* choose(slab_shard& shard) noexcept;
     span* create(size_class c) noexcept;
     void refile(slab_shard& shard, span& s) noexcept;

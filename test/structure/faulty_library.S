@@ -12,5 +12,6 @@ malloc:
 strdup:
     ret
     .quad malloc + 0 // an address among the code: a relocation there
+    .fill 0x100000   // more than any process should have of an allocator
 
     .section .note.GNU-stack,"x",@progbits

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace lowtide::test {
 
@@ -18,6 +19,9 @@ namespace {
 using words = std::vector<std::string>;
 
 constexpr std::size_t most_tls = 512; // so that a late dlopen finds room for it
+// What the first segment has is resident in every process; what is rarely needed belongs behind
+// (src/lowtide.ld).
+constexpr std::size_t most_resident = LOWTIDE_MOST_RESIDENT;
 
 /// What a tool prints, split into words, line by line.
 std::vector<words> lines_of(const std::string& tool, const std::vector<std::string>& arguments) {
@@ -64,7 +68,12 @@ void check_dynamic_section(const fs::path& library, std::vector<std::string>& fa
 
 // Type, offset, two addresses, two sizes, then flags, which may be apart ("R E").
 void check_segments(const fs::path& library, std::vector<std::string>& faults) {
+    bool first = true;
     for (const words& line : lines_of("readelf", {"-lW", library})) {
+        const bool code =
+            line.size() > 7 && line[0] == "LOAD" && (line[6] + line[7]).find('E') != std::string::npos;
+        if (code && std::exchange(first, false) && std::stoul(line[5], nullptr, 16) > most_resident)
+            faults.emplace_back("has too much code in its first segment");
         if (line.size() > 5 && line[0] == "TLS" && std::stoul(line[5], nullptr, 16) > most_tls)
             faults.emplace_back("has " + std::to_string(std::stoul(line[5], nullptr, 16)) + " bytes of TLS");
         if (line.size() > 6 && line[0] == "GNU_STACK" && line[6].find('E') != std::string::npos)

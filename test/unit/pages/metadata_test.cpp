@@ -58,6 +58,17 @@ TEST_F(records, that_were_given_back_are_used_again_and_zero_again) {
     EXPECT_EQ(all.mapped_bytes(), mapped);
 }
 
+TEST_F(records, larger_than_a_chunk_have_a_mapping_of_their_own) {
+    const size_t bytes = 3 * mebibyte + 1;
+    void* record = all.allocate(bytes);
+    ASSERT_NE(record, nullptr);
+    EXPECT_TRUE(is_zero(record, bytes));
+    memset(record, 0xff, bytes);
+    EXPECT_GE(all.mapped_bytes(), bytes);
+    fake.refuse(system_call::map);
+    EXPECT_EQ(all.allocate(bytes), nullptr);
+}
+
 TEST_F(records, may_be_as_large_as_64_kib) {
     void* a = all.allocate(64 * kibibyte);
     void* b = all.allocate(64 * kibibyte);

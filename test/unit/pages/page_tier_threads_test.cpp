@@ -17,7 +17,8 @@ TEST(page_tier_threads, get_runs_of_their_own_while_others_purge) {
     options settings;
     settings.dirty_cap = 0; // most frees purge
     settings.window_ms = 0;
-    page_tier pages(&system, map.get(), &settings);
+    metadata records(&system);
+    page_tier pages(&system, map.get(), &records, &settings);
 
     const auto work = [&](unsigned number) {
         std::mt19937 random(number);

@@ -21,7 +21,6 @@ protected:
         EXPECT_NE(map->find(s.base + s.length.bytes()), &s);
     }
 
-    metadata records{fake.source()};
     run_tier all{&pages, map.get(), &records, fake.source()};
 };
 

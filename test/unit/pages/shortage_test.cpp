@@ -19,7 +19,7 @@ protected:
 };
 
 TEST_F(shortage, each_kind_of_refusal_gives_null_and_success_when_it_is_over) {
-    for (const system_call which : {system_call::reserve, system_call::map, system_call::commit}) {
+    for (const system_call which : {system_call::map, system_call::reserve, system_call::commit}) {
         fake.refuse(which);
         EXPECT_EQ(pages.allocate({1}).base, 0u);
         EXPECT_EQ(pages.allocate({100}).base, 0u);
@@ -64,7 +64,8 @@ TEST(shortages, at_any_one_call_lose_nothing_and_the_next_attempt_succeeds) {
         fake_pages fake;
         const zeroed<page_map> map;
         const options settings;
-        page_tier pages(fake.source(), map.get(), &settings);
+        metadata records(fake.source());
+        page_tier pages(fake.source(), map.get(), &records, &settings);
         std::vector<std::pair<uintptr_t, uint32_t>> runs;
         fake.refuse_nth(n);
         work(pages, runs);

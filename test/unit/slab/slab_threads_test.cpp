@@ -52,8 +52,8 @@ protected:
     const page_source system{};
     zeroed<page_map> map;
     options settings;
-    page_tier pages{&system, map.get(), &settings};
     metadata records{&system};
+    page_tier pages{&system, map.get(), &records, &settings};
     slab_shards shards;
     slab_tier slabs{&shards, &pages, map.get(), &records};
     const size_class classes[2] = {class_holding(64), class_holding(1024)};

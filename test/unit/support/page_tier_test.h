@@ -43,7 +43,8 @@ protected:
     fake_pages fake;
     zeroed<page_map> map;
     options settings;
-    page_tier pages{fake.source(), map.get(), &settings};
+    metadata records{fake.source()};
+    page_tier pages{fake.source(), map.get(), &records, &settings};
 
 private:
     static uint64_t& first_word(uintptr_t base, uint32_t slice) {

@@ -39,7 +39,6 @@ protected:
 
     static size_class class_of(size_t size) { return class_holding(size); }
 
-    metadata records{fake.source()};
     slab_shards shards;
     slab_tier slabs{&shards, &pages, map.get(), &records};
 };
