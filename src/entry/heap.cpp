@@ -40,7 +40,8 @@ constinit static depot the_depot;
 
 constexpr heap::heap()
     : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &records_, &settings_),
-      runs_(&pages_, map_, &records_, &source_), huge_(map_), slabs_(&the_shards, &pages_, map_, &records_),
+      runs_(&pages_, map_, &records_, &source_), huge_(map_, &settings_, &source_),
+      slabs_(&the_shards, &pages_, map_, &records_),
       front_(&lowtide_fast, &the_depot, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
              report_from_front) {}
 
@@ -77,6 +78,11 @@ bool heap::start_once() noexcept {
 
 // ---- allocate
 
+static void* start_of(const span_result& result, bool& zeroed) noexcept {
+    zeroed = result.zeroed;
+    return result.s == nullptr ? nullptr : reinterpret_cast<void*>(result.s->base);
+}
+
 // What can be had at once; null when memory is short or a signal handler has interrupted us.
 void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
     zeroed = false;
@@ -93,9 +99,7 @@ void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
     }
     if (alignment > block_size || size >= settings_.huge_bytes ||
         (alignment > slice_size && size > block_size)) {
-        const span* s = huge_.allocate(size, alignment);
-        zeroed = true;
-        return s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
+        return start_of(huge_.allocate(size, alignment), zeroed);
     }
     if (alignment <= slice_size && size <= max_class_object) {
         const size_class c = class_holding(size);
@@ -103,15 +107,14 @@ void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
         if (p != nullptr)
             return p;
     }
-    const run_result run = front_.allocate_run(size, alignment);
-    zeroed = run.zeroed;
-    return run.s == nullptr ? nullptr : reinterpret_cast<void*>(run.s->base);
+    return start_of(front_.allocate_run(size, alignment), zeroed);
 }
 
 void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
     if (!start()) [[unlikely]]
         return allocate_alone(size, alignment, zeroed);
     lowtide_thread.interrupted = false;
+    huge_.tick();
     void* p = try_allocate(size, alignment, zeroed);
     if (p != nullptr) [[likely]]
         return p;
@@ -125,9 +128,7 @@ void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
 // needed.
 void* heap::allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept {
     lowtide_thread.interrupted = false;
-    const span* s = huge_.allocate(size == 0 ? 1 : size, alignment);
-    zeroed = true;
-    return s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
+    return start_of(huge_.allocate(size == 0 ? 1 : size, alignment), zeroed);
 }
 
 void* heap::allocate(size_t size) noexcept {
@@ -157,6 +158,7 @@ void* heap::allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcep
     void* p = try_allocate(size, alignment, zeroed); // another thread may have seen to it
     if (p == nullptr) {
         front_.drain();
+        huge_.release_parked();
         do {
             pages_.surrender();
             p = try_allocate(size, alignment, zeroed);
@@ -174,8 +176,9 @@ size_t heap::trim() noexcept {
     front_.drain();
     pages_.purge_all();
     const size_t after = pages_.counts().purged_bytes;
+    const size_t huge = huge_.release_parked();
     relieving_.unlock_outermost();
-    return after - before;
+    return after - before + huge;
 }
 
 // ---- release
@@ -211,6 +214,7 @@ void heap::release(void* p, const char* call) noexcept {
         return;
     }
     release_span(s, p);
+    huge_.tick();
     if (front_.has_deferred()) [[unlikely]]
         release_deferred();
 }
@@ -247,10 +251,8 @@ void* heap::move(void* p, size_t old_size, size_t size) noexcept {
     const size_t room = old_size + old_size / growth_share;
     if (size > old_size && size < room && room < growing_threshold)
         to = allocate_any(room, min_alignment, zeroed);
-    if (size > old_size && size >= growing_threshold) {
-        const span* s = huge_.allocate(size, min_alignment);
-        to = s == nullptr ? nullptr : reinterpret_cast<void*>(s->base);
-    }
+    if (size > old_size && size >= growing_threshold)
+        to = start_of(huge_.allocate(size, min_alignment), zeroed);
     if (to == nullptr)
         to = allocate_any(size, min_alignment, zeroed);
     if (to == nullptr)
@@ -323,6 +325,8 @@ void heap::fill(account& a) noexcept {
     a.live_bytes += a.large_bytes + a.huge_bytes;
     a.metadata_bytes = records_.mapped_bytes();
     a.pages = pages_.counts();
+    a.pages.committed_bytes += huge_.parked_bytes();
+    a.pages.dirty_bytes += huge_.parked_bytes();
     a.returned_bytes = a.pages.purged_bytes + huge_.returned_bytes();
 }
 

@@ -298,7 +298,7 @@ void front::release(size_class c, void* p) noexcept {
 
 // ---- large runs
 
-run_result front::allocate_run(size_t size, size_t alignment) noexcept {
+span_result front::allocate_run(size_t size, size_t alignment) noexcept {
     span* s = nullptr;
     if (size > block_size && cache_.exchange_parked(nullptr, s) && s != nullptr) {
         // Its end may go unused up to an eighth.

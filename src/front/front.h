@@ -36,7 +36,7 @@ public:
 
     // Runs of no class, larger than a block. The one that was freed last is kept, one in each row: a program
     // that takes and frees one large buffer after the other pays 30 ns for it instead of 800.
-    [[nodiscard]] run_result allocate_run(size_t size, size_t alignment) noexcept;
+    [[nodiscard]] span_result allocate_run(size_t size, size_t alignment) noexcept;
     void release_run(span& s) noexcept;
 
     // Takes an object back. What is found to be freed wrongly may also be another object of the class, freed

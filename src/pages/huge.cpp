@@ -6,59 +6,58 @@ namespace lowtide {
 
 namespace {
 
-// The moved pages of an object keep at least this alignment: its first slice must be its alone.
+// The moved pages of an object keep at least this alignment: its first slice must be its alone. What is cut
+// off the parked mapping is a multiple of it, so that the rest begins where an object can begin.
 constexpr size_t base_alignment = slice_size;
+// Twice the size from which objects come here: one of those, grown once.
+constexpr size_t parked_share = 2;
 
 } // namespace
 
-// Writes the record of a fresh or resized mapping.
-span* huge_tier::settle(uintptr_t mapping, size_t mapping_bytes) noexcept {
-    auto* s = reinterpret_cast<span*>(mapping);
+// ---- mappings
+
+huge_tier::mapping huge_tier::fresh(size_t bytes, size_t alignment) noexcept {
+    const uintptr_t base = os::reserve_behind(os::page_size(), bytes, alignment);
+    if (base == 0)
+        return {};
+    if (!os::commit(base, bytes) || !map_->cover(page_source{}, base, bytes)) {
+        os::release(base, bytes);
+        return {};
+    }
+    return {base, bytes};
+}
+
+// Writes the record of a mapping that an object gets, or that has another size or place now.
+span* huge_tier::settle(const mapping& m) noexcept {
+    auto* s = reinterpret_cast<span*>(m.base);
     s->kind = span_kind::huge;
-    s->mapping = mapping;
-    s->mapping_bytes = mapping_bytes;
-    s->base = mapping + os::page_size();
-    s->object_size = mapping_bytes - os::page_size();
+    s->mapping = m.base;
+    s->mapping_bytes = m.bytes;
+    s->base = m.base + os::page_size();
+    s->object_size = m.bytes - os::page_size();
     map_->set(s->base, slice_count::holding(s->object_size), s, 0, {0});
     return s;
 }
 
-span* huge_tier::allocate(size_t size, size_t alignment) noexcept {
-    const size_t header = os::page_size();
+void huge_tier::give_back(const mapping& m) noexcept {
+    if (m.bytes == 0)
+        return;
+    returned_.fetch_add(m.bytes, std::memory_order_relaxed);
     release_stuck();
-    alignment = alignment < base_alignment ? base_alignment : alignment;
-    if (size > max_request - header - alignment)
-        return nullptr;
-    const size_t bytes = header + align_up(size, header);
-    const uintptr_t mapping = os::reserve_behind(header, bytes, alignment);
-    if (mapping == 0)
-        return nullptr;
-    if (!os::commit(mapping, bytes) || !map_->cover(page_source{}, mapping, bytes)) {
-        os::release(mapping, bytes);
-        return nullptr;
-    }
-    count_.fetch_add(1, std::memory_order_relaxed);
-    bytes_.fetch_add(bytes - header, std::memory_order_relaxed);
-    return settle(mapping, bytes);
-}
-
-void huge_tier::deallocate(span& s) noexcept {
-    map_->clear(s.base, slice_count::holding(s.object_size));
-    count_.fetch_sub(1, std::memory_order_relaxed);
-    bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);
-    returned_.fetch_add(s.object_size, std::memory_order_relaxed);
-    release_stuck();
-    if (!os::release(s.mapping, s.mapping_bytes))
-        keep_stuck(s);
+    if (!os::release(m.base, m.bytes))
+        keep_stuck(m);
 }
 
 // No more mappings are to be had, and a hole would be one: the memory goes back, the address space later.
-void huge_tier::keep_stuck(span& s) noexcept {
-    os::purge(s.base, s.object_size);
+void huge_tier::keep_stuck(const mapping& m) noexcept {
+    os::purge(m.base, m.bytes);
+    auto* s = reinterpret_cast<span*>(m.base);
+    s->mapping = m.base;
+    s->mapping_bytes = m.bytes;
     span* first = stuck_.load(std::memory_order_relaxed);
     do
-        s.next = first;
-    while (!stuck_.compare_exchange_weak(first, &s, std::memory_order_release, std::memory_order_relaxed));
+        s->next = first;
+    while (!stuck_.compare_exchange_weak(first, s, std::memory_order_release, std::memory_order_relaxed));
 }
 
 void huge_tier::release_stuck() noexcept {
@@ -66,51 +65,166 @@ void huge_tier::release_stuck() noexcept {
         return;
     for (auto* s = stuck_.exchange(nullptr, std::memory_order_acquire); s != nullptr;) {
         auto* next = static_cast<span*>(s->next);
-        if (!os::release(s->mapping, s->mapping_bytes))
-            keep_stuck(*s);
+        const mapping m{s->mapping, s->mapping_bytes};
+        if (!os::release(m.base, m.bytes))
+            keep_stuck(m);
         s = next;
     }
+}
+
+// ---- the parked mapping
+
+bool huge_tier::lock() noexcept {
+    switch (parking_.lock()) {
+    case os::acquired::yes:
+        return true;
+    case os::acquired::mine:
+        return false;
+    case os::acquired::orphaned:
+        set_parked({}); // half changed, perhaps: lost to this child
+        return true;
+    }
+    return false;
+}
+
+void huge_tier::set_parked(const mapping& m) noexcept {
+    parked_base_ = m.base;
+    parked_bytes_.store(m.bytes, std::memory_order_relaxed);
+}
+
+// Takes the first `bytes` of the parked mapping, or a little more.
+huge_tier::mapping huge_tier::cut_parked(size_t bytes) noexcept {
+    const mapping whole = parked();
+    bytes = align_up(bytes, base_alignment);
+    if (bytes >= whole.bytes) {
+        set_parked({});
+        return whole;
+    }
+    set_parked({whole.base + bytes, whole.bytes - bytes});
+    return {whole.base, bytes};
+}
+
+huge_tier::mapping huge_tier::take_parked(size_t bytes, size_t alignment) noexcept {
+    if (parked_bytes() < bytes || !lock())
+        return {};
+    mapping taken;
+    if (parked_bytes() >= bytes && (parked_base_ + os::page_size()) % alignment == 0)
+        taken = cut_parked(bytes);
+    parking_.unlock();
+    return taken;
+}
+
+// Grows an object into the parked mapping behind it, so far as that goes.
+void huge_tier::absorb_parked(span& s, size_t bytes) noexcept {
+    if (parked_bytes() == 0 || !lock())
+        return;
+    mapping m{s.mapping, s.mapping_bytes};
+    if (parked_base_ == m.end()) {
+        m.bytes += cut_parked(bytes - m.bytes).bytes;
+        bytes_.fetch_add(m.bytes - s.mapping_bytes, std::memory_order_relaxed);
+        settle(m);
+    }
+    parking_.unlock();
+}
+
+// Keeps a mapping that is no object's any more, with what was cut off it. The answer is what has to go
+// instead.
+huge_tier::mapping huge_tier::park(mapping m) noexcept {
+    const bool keeps = settings_->dirty_cap != 0 && settings_->decay_ms != 0;
+    if (!keeps || m.bytes > parked_share * settings_->huge_bytes || !lock())
+        return m;
+    mapping other = parked();
+    if (other.base == m.end()) {
+        m.bytes += other.bytes;
+        other = {};
+    }
+    const bool larger = m.bytes > other.bytes;
+    set_parked(larger ? m : other);
+    parked_at_ms_ = source_->now_ms();
+    parking_.unlock();
+    return larger ? other : m;
+}
+
+size_t huge_tier::release_parked_after(int64_t ms) noexcept {
+    if (ms < 0 || !lock())
+        return 0;
+    mapping m;
+    if (source_->now_ms() - parked_at_ms_ >= static_cast<uint64_t>(ms))
+        m = cut_parked(parked_bytes());
+    parking_.unlock();
+    give_back(m);
+    return m.bytes;
+}
+
+// ---- objects
+
+span_result huge_tier::allocate(size_t size, size_t alignment) noexcept {
+    const size_t header = os::page_size();
+    release_stuck();
+    alignment = alignment < base_alignment ? base_alignment : alignment;
+    if (size > max_request - header - alignment)
+        return {};
+    const size_t bytes = header + align_up(size, header);
+    mapping m = take_parked(bytes, alignment);
+    const bool zeroed = m.bytes == 0;
+    if (m.bytes == 0)
+        m = fresh(bytes, alignment);
+    if (m.bytes == 0 && release_parked() != 0)
+        m = fresh(bytes, alignment);
+    if (m.bytes == 0)
+        return {};
+    count_.fetch_add(1, std::memory_order_relaxed);
+    bytes_.fetch_add(m.bytes - header, std::memory_order_relaxed);
+    return {settle(m), zeroed};
+}
+
+void huge_tier::deallocate(span& s) noexcept {
+    map_->clear(s.base, slice_count::holding(s.object_size));
+    count_.fetch_sub(1, std::memory_order_relaxed);
+    bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);
+    give_back(park({s.mapping, s.mapping_bytes}));
 }
 
 span* huge_tier::resize(span& s, size_t size) noexcept {
     const size_t header = os::page_size();
     if (size > max_request - header - base_alignment)
         return nullptr;
-    const size_t old_bytes = s.mapping_bytes;
     const size_t new_bytes = header + align_up(size, header);
-    if (new_bytes == old_bytes)
+    if (new_bytes > s.mapping_bytes)
+        absorb_parked(s, new_bytes);
+    const mapping old{s.mapping, s.mapping_bytes};
+    if (new_bytes <= old.bytes && old.bytes - new_bytes < base_alignment)
         return &s;
-    const uintptr_t old_mapping = s.mapping;
     const uintptr_t old_base = s.base;
     const slice_count old_length = slice_count::holding(s.object_size);
-    uintptr_t mapping = old_mapping;
+    mapping m{old.base, new_bytes};
     // Forget a place before its pages leave it, here and below: the next mmap of another thread may land
     // there.
-    if (new_bytes < old_bytes)
+    if (new_bytes < old.bytes)
         map_->clear(old_base, old_length);
-    if (!os::resize_in_place(old_mapping, old_bytes, new_bytes)) {
-        if (new_bytes < old_bytes)
+    if (!os::resize_in_place(old.base, old.bytes, new_bytes)) {
+        if (new_bytes < old.bytes)
             map_->set(old_base, old_length, &s, 0, {0});
-        mapping = os::reserve_behind(header, new_bytes, base_alignment);
-        if (mapping == 0)
+        m.base = os::reserve_behind(header, new_bytes, base_alignment);
+        if (m.base == 0)
             return nullptr;
-        if (!map_->cover(page_source{}, mapping, new_bytes)) {
-            os::release(mapping, new_bytes);
+        if (!map_->cover(page_source{}, m.base, new_bytes)) {
+            os::release(m.base, new_bytes);
             return nullptr;
         }
         map_->clear(old_base, old_length);
-        if (!os::move(old_mapping, old_bytes, mapping, new_bytes)) {
+        if (!os::move(old.base, old.bytes, m.base, new_bytes)) {
             map_->set(old_base, old_length, &s, 0, {0});
             return nullptr;
         }
-    } else if (new_bytes > old_bytes && !map_->cover(page_source{}, mapping, new_bytes)) {
-        os::resize_in_place(mapping, new_bytes, old_bytes);
+    } else if (new_bytes > old.bytes && !map_->cover(page_source{}, m.base, new_bytes)) {
+        os::resize_in_place(m.base, new_bytes, old.bytes);
         return nullptr;
     }
-    bytes_.fetch_add(new_bytes - old_bytes, std::memory_order_relaxed); // may wrap; the sum is right
-    if (new_bytes < old_bytes)
-        returned_.fetch_add(old_bytes - new_bytes, std::memory_order_relaxed);
-    return settle(mapping, new_bytes);
+    bytes_.fetch_add(new_bytes - old.bytes, std::memory_order_relaxed); // may wrap; the sum is right
+    if (new_bytes < old.bytes)
+        returned_.fetch_add(old.bytes - new_bytes, std::memory_order_relaxed);
+    return settle(m);
 }
 
 } // namespace lowtide

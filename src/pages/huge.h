@@ -1,10 +1,17 @@
-// Huge objects: from 64 MiB (option `huge`) up, and whatever is aligned to more than a block, a mapping of
-// their own. The record of such a span is in the page in front of its memory, so that no lock and no other
-// memory is needed: this is also the way out when a signal handler allocates while it interrupts the
-// allocator itself.
+// Huge objects: from 64 MiB (option `huge`) up, whatever is aligned to more than a block, and what realloc
+// grows beyond a few MiB, a mapping of their own. The record of such a span is in the page in front of its
+// memory, so that no lock and no other memory is needed: this is also the way out when a signal handler
+// allocates while it interrupts the allocator itself.
+//
+// The mapping that was freed last is parked for a while: the next object takes what it needs from its
+// beginning, and grows into the rest. A vector that doubles to 64 MiB, again and again, pays for its faults
+// once.
 #pragma once
 
+#include "base/options.h"
+#include "os/mutex.h"
 #include "pages/page_map.h"
+#include "pages/page_source.h"
 
 #include <atomic>
 
@@ -12,30 +19,67 @@ namespace lowtide {
 
 class huge_tier {
 public:
-    constexpr explicit huge_tier(page_map* map) : map_(map) {}
+    constexpr huge_tier(page_map* map, const options* settings, const page_source* source)
+        : map_(map), settings_(settings), source_(source) {}
 
-    // At least `size` bytes, zeroed; alignment is a power of two. Null when there is no memory. Lock-free.
-    [[nodiscard]] span* allocate(size_t size, size_t alignment) noexcept;
+    // At least `size` bytes; alignment is a power of two. No span when there is no memory. Never waits.
+    [[nodiscard]] span_result allocate(size_t size, size_t alignment) noexcept;
     void deallocate(span& s) noexcept;
 
     // Grows or shrinks to hold `size` bytes, in place or by moving the pages (never the bytes). The span,
-    // perhaps at another address, or null when it could not be done; then nothing has changed.
+    // perhaps at another address, or null when it could not be done; then it is where it was, and no smaller.
     [[nodiscard]] span* resize(span& s, size_t size) noexcept;
+
+    // Gives the parked mapping back when it has waited for the decay time; cheap when there is none.
+    void tick() noexcept {
+        if (parked_bytes() != 0) [[unlikely]]
+            release_parked_after(settings_->decay_ms);
+    }
+    // At once; the bytes.
+    size_t release_parked() noexcept { return parked_bytes() == 0 ? 0 : release_parked_after(0); }
 
     [[nodiscard]] size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
     [[nodiscard]] size_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+    [[nodiscard]] size_t parked_bytes() const noexcept {
+        return parked_bytes_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] size_t returned_bytes() const noexcept { return returned_.load(std::memory_order_relaxed); }
 
 private:
-    void keep_stuck(span& s) noexcept;
+    struct mapping {
+        uintptr_t base = 0;
+        size_t bytes = 0; // 0: none
+        [[nodiscard]] uintptr_t end() const { return base + bytes; }
+    };
+
+    [[nodiscard]] mapping fresh(size_t bytes, size_t alignment) noexcept;
+    span* settle(const mapping& m) noexcept;
+    void give_back(const mapping& m) noexcept;
+    void keep_stuck(const mapping& m) noexcept;
     void release_stuck() noexcept;
-    span* settle(uintptr_t mapping, size_t mapping_bytes) noexcept;
+
+    // The parked mapping: all under its lock, and not at all where a signal handler has interrupted the
+    // holder.
+    bool lock() noexcept;
+    void set_parked(const mapping& m) noexcept;
+    [[nodiscard]] mapping parked() const noexcept { return {parked_base_, parked_bytes()}; }
+    mapping cut_parked(size_t bytes) noexcept;
+    [[nodiscard]] mapping take_parked(size_t bytes, size_t alignment) noexcept;
+    [[nodiscard]] mapping park(mapping m) noexcept;
+    void absorb_parked(span& s, size_t bytes) noexcept;
+    size_t release_parked_after(int64_t ms) noexcept;
 
     page_map* map_;
+    const options* settings_;
+    const page_source* source_;
     std::atomic<span*> stuck_{nullptr}; // freed, but the kernel could not unmap them; linked by `next`
     std::atomic<size_t> count_{0};
     std::atomic<size_t> bytes_{0};
     std::atomic<size_t> returned_{0}; // unmapped so far, in all
+    os::mutex parking_;
+    uintptr_t parked_base_ = 0;
+    std::atomic<size_t> parked_bytes_{0};
+    uint64_t parked_at_ms_ = 0;
 };
 
 } // namespace lowtide

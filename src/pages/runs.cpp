@@ -23,7 +23,7 @@ void run_tier::uncount(size_class c, size_t size) noexcept {
         unclassed_.fetch_sub(size, std::memory_order_relaxed);
 }
 
-run_result run_tier::allocate(size_t size, size_t alignment) noexcept {
+span_result run_tier::allocate(size_t size, size_t alignment) noexcept {
     auto* s = static_cast<span*>(records_->allocate(sizeof(span)));
     if (s == nullptr)
         return {};

@@ -9,11 +9,6 @@
 
 namespace lowtide {
 
-struct run_result {
-    span* s = nullptr; // null: no memory, or a signal handler interrupted the tiers below
-    bool zeroed = false;
-};
-
 // Far above what a run is for, and far below what a slice_count can count.
 inline constexpr size_t max_run_bytes = size_t{1} << 44;
 
@@ -24,7 +19,7 @@ public:
 
     // At least `size` bytes (1 .. max_run_bytes) aligned to `alignment` (at most block_size; not with more
     // than a block).
-    [[nodiscard]] run_result allocate(size_t size, size_t alignment) noexcept;
+    [[nodiscard]] span_result allocate(size_t size, size_t alignment) noexcept;
 
     // False, and nothing has happened, when a signal handler interrupted the tiers below.
     [[nodiscard]] bool deallocate(span& s) noexcept;

@@ -36,6 +36,12 @@ struct span : list_node<> {
     [[nodiscard]] uint32_t bitmap_words() const { return (capacity + 63) / 64; }
 };
 
+// A span that was asked for.
+struct span_result {
+    span* s = nullptr; // null: no memory, or a signal handler has interrupted the tier
+    bool zeroed = false;
+};
+
 // The index of the object of a slab that `address` lies in, if it is the start of one; else any number.
 inline uint32_t object_index(const span& slab, uintptr_t address) {
     return static_cast<uint32_t>((address - slab.base) * slab.reciprocal >> 32);

@@ -47,6 +47,12 @@ TEST(calloc_is_zero_where_smaller_and_larger_blocks_have_been) {
             check_zero_after(sizes[i], sizes[j], 3);
 }
 
+TEST(calloc_is_zero_where_a_huge_block_has_been) {
+    for (size_t size = 4 * MIB; size <= 64 * MIB; size *= 4)
+        check_zero_after(64 * MIB, size, 1);
+    check_zero_after(64 * MIB, 64 * MIB, 1);
+}
+
 TEST(calloc_is_zero_for_every_split_into_count_and_size) {
     for (size_t count = 1; count <= 100; ++count)
         for (size_t size = 1; size <= 100; ++size) {

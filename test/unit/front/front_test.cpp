@@ -137,7 +137,7 @@ TEST_F(magazines, give_everything_back_on_request) {
         const size_class c = class_of(size);
         give(c, take(c, 3000));
     }
-    const run_result run = runs.allocate(1 * mebibyte, slice_size);
+    const span_result run = runs.allocate(1 * mebibyte, slice_size);
     caches.release(run.s->sc, reinterpret_cast<void*>(run.s->base));
     EXPECT_EQ(caches.cached(run.s->sc), 1u);
     expect_that_all_goes_back();
@@ -146,7 +146,7 @@ TEST_F(magazines, give_everything_back_on_request) {
 
 TEST_F(magazines, keep_a_run_warm) {
     start();
-    const run_result run = runs.allocate(1 * mebibyte, slice_size);
+    const span_result run = runs.allocate(1 * mebibyte, slice_size);
     const size_class c = run.s->sc;
     void* p = reinterpret_cast<void*>(run.s->base);
     EXPECT_EQ(caches.allocate_cached(c), nullptr) << "there is none yet";
@@ -161,11 +161,11 @@ TEST_F(magazines, keep_a_run_warm) {
 
 TEST_F(magazines, hold_a_bounded_number_of_runs) {
     start();
-    std::vector<run_result> many;
+    std::vector<span_result> many;
     for (int i = 0; i < 50; ++i)
         many.push_back(runs.allocate(1 * mebibyte, slice_size));
     const size_class c = many[0].s->sc;
-    for (const run_result& run : many)
+    for (const span_result& run : many)
         caches.release(c, reinterpret_cast<void*>(run.s->base));
     EXPECT_LE(caches.cached(c), 4u);
     EXPECT_EQ(runs.count(c), caches.cached(c));
@@ -182,7 +182,7 @@ TEST_F(magazines, have_a_place_for_one_large_run_beside_them) {
     EXPECT_TRUE(s.parked);
     EXPECT_EQ(caches.parked().count, 1u);
     EXPECT_EQ(caches.parked().bytes, 4 * mebibyte);
-    const run_result again = caches.allocate_run(4 * mebibyte - slice_size, slice_size);
+    const span_result again = caches.allocate_run(4 * mebibyte - slice_size, slice_size);
     EXPECT_EQ(again.s, &s);
     EXPECT_FALSE(again.zeroed || s.parked);
     EXPECT_EQ(caches.parked().count, 0u);
@@ -368,7 +368,7 @@ TEST_F(magazines, that_are_off_let_every_wrong_free_be_found_at_once) {
 
 TEST_F(magazines, find_a_double_free_of_a_run) {
     start();
-    const run_result run = runs.allocate(1 * mebibyte, slice_size);
+    const span_result run = runs.allocate(1 * mebibyte, slice_size);
     const size_class c = run.s->sc;
     void* p = reinterpret_cast<void*>(run.s->base);
     caches.release(c, p);
@@ -401,8 +401,8 @@ TEST_F(magazines, are_gone_round_by_a_handler_in_the_middle_of_the_tiers) {
     start();
     const size_class c = class_of(64);
     const std::vector<void*> some = take(c, 3000);
-    const run_result run = runs.allocate(2 * mebibyte, slice_size);
-    const run_result spare = runs.allocate(2 * mebibyte, slice_size);
+    const span_result run = runs.allocate(2 * mebibyte, slice_size);
+    const span_result spare = runs.allocate(2 * mebibyte, slice_size);
     caches.release(spare.s->sc, reinterpret_cast<void*>(spare.s->base)); // so that there is room for no other
     bool came = false;
     fake.on_call([&](system_call which) {

@@ -9,7 +9,7 @@ namespace {
 class runs : public page_tier_test {
 protected:
     span& take_run(size_t size, size_t alignment = slice_size) {
-        const run_result result = all.allocate(size, alignment);
+        const span_result result = all.allocate(size, alignment);
         EXPECT_NE(result.s, nullptr) << size;
         return *result.s;
     }
@@ -29,7 +29,7 @@ constexpr size_t kib = kibibyte;
 TEST_F(runs, hold_what_was_asked_for_in_whole_slices) {
     for (const size_t size :
          {size_t{1}, 257 * kib, 300 * kib, 2 * mebibyte, 2 * mebibyte + 1, 40 * mebibyte}) {
-        const run_result result = all.allocate(size, slice_size);
+        const span_result result = all.allocate(size, slice_size);
         ASSERT_NE(result.s, nullptr);
         EXPECT_TRUE(result.zeroed);
         EXPECT_EQ(result.s->object_size, align_up(size, slice_size));
@@ -95,7 +95,7 @@ TEST_F(runs, that_shrink_are_right_also_where_the_system_refuses_the_purge) {
     fake.refuse(system_call::purge);
     EXPECT_TRUE(all.resize(s, 1 * mebibyte));
     EXPECT_EQ(pages.counts().dirty_bytes, 1 * mebibyte);
-    const run_result tail = all.allocate(1 * mebibyte, slice_size);
+    const span_result tail = all.allocate(1 * mebibyte, slice_size);
     EXPECT_EQ(tail.s->base, s.base + 1 * mebibyte);
     EXPECT_FALSE(tail.zeroed);
 }
