@@ -245,39 +245,37 @@ bool heap::owns(const void* p) const noexcept {
     return s != nullptr && (s->kind != span_kind::huge || address - s->base < s->object_size);
 }
 
-void* heap::move(void* p, size_t old_size, size_t size) noexcept {
+// Most objects that grow are small and find their next one in the magazines.
+void* heap::allocate_for_move(size_t size) noexcept {
     bool zeroed = false;
+    return size <= max_slab_object ? lowtide_malloc(size) : allocate_any(size, min_alignment, zeroed);
+}
+
+void* heap::move(void* p, size_t old_size, size_t size) noexcept {
     void* to = nullptr;
     const size_t room = old_size + old_size / growth_share;
     if (size > old_size && size < room && room < growing_threshold)
-        to = allocate_any(room, min_alignment, zeroed);
-    if (size > old_size && size >= growing_threshold)
+        to = allocate_for_move(room);
+    if (size > old_size && size >= growing_threshold) {
+        bool zeroed = false;
         to = start_of(huge_.allocate(size, min_alignment), zeroed);
+    }
     if (to == nullptr)
-        to = allocate_any(size, min_alignment, zeroed);
+        to = allocate_for_move(size);
     if (to == nullptr)
         return nullptr;
     memcpy(to, p, old_size < size ? old_size : size);
-    release(p, "realloc");
+    lowtide_free(p);
     return to;
 }
 
-// Staying costs at most as many bytes as the object has left.
-static bool fits(size_class c, size_t size) {
-    return size <= object_size(c) && (size >= object_size(c) / 2 || class_holding(size) == c);
-}
-
 void* heap::reallocate(void* p, size_t size) noexcept {
-    // As free() does, most calls look no further than at the class.
-    const size_class c = map_->class_at(reinterpret_cast<uintptr_t>(p));
-    if (c != size_class{} && !is_run_class(c) && !settings_.check && fits(c, size))
-        return p;
     start();
     span& s = span_of(p, "realloc");
     const size_t old_size = s.object_size;
     switch (s.kind) {
     case span_kind::slab:
-        if (fits(s.sc, size))
+        if (wastes_little(s.sc, size) || class_holding(size) == s.sc)
             return p;
         break;
     case span_kind::run:

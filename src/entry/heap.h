@@ -29,6 +29,12 @@ public:
     // `call` is what the program called, for the message when `p` is wrong; then these do not return.
     void release(void* p, const char* call) noexcept;
     [[nodiscard]] size_t usable_size(const void* p, const char* call) noexcept;
+    // Does `p` stay where it is when it is to hold `size` bytes? Looks no further than free() does, at the
+    // class. False: reallocate() knows.
+    [[nodiscard]] bool stays(const void* p, size_t size) const noexcept {
+        const size_class c = map_->class_at(reinterpret_cast<uintptr_t>(p));
+        return c != size_class{} && !is_run_class(c) && wastes_little(c, size) && !settings_.check;
+    }
     // `p` is not null, `size` is neither 0 nor above max_request. Null when memory is short: then `p` is as
     // it was.
     [[nodiscard]] void* reallocate(void* p, size_t size) noexcept;
@@ -44,6 +50,10 @@ public:
     [[nodiscard]] os::rseq_support policy() const noexcept { return front_.words().policy(); }
 
 private:
+    // Staying costs at most as many bytes as the object has left.
+    static bool wastes_little(size_class c, size_t size) {
+        return size <= object_size(c) && size >= object_size(c) / 2;
+    }
     bool start_once() noexcept;
     void read_options() noexcept;
     [[nodiscard]] void* try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept;
@@ -53,6 +63,7 @@ private:
     void release_span(span& s, void* p) noexcept;
     [[gnu::cold]] void release_deferred() noexcept;
     [[nodiscard]] span& span_of(const void* p, const char* call) noexcept;
+    [[nodiscard]] void* allocate_for_move(size_t size) noexcept;
     [[nodiscard]] void* move(void* p, size_t old_size, size_t size) noexcept;
 
     page_source source_{};

@@ -85,6 +85,8 @@ void* realloc(void* p, size_t size) noexcept {
         lowtide_free(p);
         return nullptr;
     }
+    if (the_heap.stays(p, size)) [[likely]]
+        return p;
     return size > max_request ? no_memory() : or_no_memory(the_heap.reallocate(p, size));
 }
 

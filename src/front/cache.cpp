@@ -33,7 +33,18 @@ stock cache::unpacked(uint64_t word) const noexcept {
     return word == state_->nothing() ? stock{} : stock::unpacked(word);
 }
 
+// Each operation tries its sequence once, with nothing around it; what is more than that is apart.
+
 void* cache::pop(size_class c) noexcept {
+    if (policy_ != os::rseq_support::locked) [[likely]] {
+        const uintptr_t p = lowtide_rseq_pop(&state_->rows[0].loaded[index_of(c)], FAST_ROW_BYTES, &place_);
+        if (p != lowtide_rseq_aborted) [[likely]]
+            return reinterpret_cast<void*>(p);
+    }
+    return pop_otherwise(c);
+}
+
+void* cache::pop_otherwise(size_class c) noexcept {
     if (policy_ == os::rseq_support::locked) {
         const unsigned s = slot();
         if (!lock(state_->rows[s].lock))
@@ -46,7 +57,7 @@ void* cache::pop(size_class c) noexcept {
         return p;
     }
     uint64_t* words = &state_->rows[0].loaded[index_of(c)];
-    for (int turn = 0; turn < max_restarts; ++turn) {
+    for (int turn = 1; turn < max_restarts; ++turn) {
         const uintptr_t p = lowtide_rseq_pop(words, FAST_ROW_BYTES, &place_);
         if (p != lowtide_rseq_aborted)
             return reinterpret_cast<void*>(p);
@@ -55,6 +66,16 @@ void* cache::pop(size_class c) noexcept {
 }
 
 bool cache::push(size_class c, void* p) noexcept {
+    if (policy_ != os::rseq_support::locked) [[likely]] {
+        const uintptr_t done =
+            lowtide_rseq_push(&state_->rows[0].loaded[index_of(c)], FAST_ROW_BYTES, &place_, p);
+        if (done != lowtide_rseq_aborted) [[likely]]
+            return done != lowtide_rseq_nothing;
+    }
+    return push_otherwise(c, p);
+}
+
+bool cache::push_otherwise(size_class c, void* p) noexcept {
     if (policy_ == os::rseq_support::locked) {
         const unsigned s = slot();
         if (!lock(state_->rows[s].lock))
@@ -69,7 +90,7 @@ bool cache::push(size_class c, void* p) noexcept {
         return room;
     }
     uint64_t* words = &state_->rows[0].loaded[index_of(c)];
-    for (int turn = 0; turn < max_restarts; ++turn) {
+    for (int turn = 1; turn < max_restarts; ++turn) {
         const uintptr_t done = lowtide_rseq_push(words, FAST_ROW_BYTES, &place_, p);
         if (done != lowtide_rseq_aborted)
             return done != lowtide_rseq_nothing;
@@ -90,6 +111,14 @@ bool cache::is_vacant(size_class c) noexcept {
 
 // `words` points to the word in row 0.
 bool cache::exchange_word(uint64_t* words, uint64_t next, uint64_t& previous) noexcept {
+    if (policy_ != os::rseq_support::locked &&
+        lowtide_rseq_exchange(words, FAST_ROW_BYTES, &place_, next, &previous) != lowtide_rseq_aborted)
+        [[likely]]
+        return true;
+    return exchange_otherwise(words, next, previous);
+}
+
+bool cache::exchange_otherwise(uint64_t* words, uint64_t next, uint64_t& previous) noexcept {
     if (policy_ == os::rseq_support::locked) {
         const unsigned s = slot();
         if (!lock(state_->rows[s].lock))
@@ -100,7 +129,7 @@ bool cache::exchange_word(uint64_t* words, uint64_t next, uint64_t& previous) no
         state_->rows[s].lock.unlock();
         return true;
     }
-    for (int turn = 0; turn < max_restarts; ++turn)
+    for (int turn = 1; turn < max_restarts; ++turn)
         if (lowtide_rseq_exchange(words, FAST_ROW_BYTES, &place_, next, &previous) != lowtide_rseq_aborted)
             return true;
     return false;

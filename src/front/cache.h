@@ -84,6 +84,11 @@ private:
 
     [[nodiscard]] unsigned slot() noexcept;
     [[nodiscard]] bool exchange_word(uint64_t* words, uint64_t next, uint64_t& previous) noexcept;
+    // Under the slot's lock, or the sequence once more.
+    [[nodiscard, gnu::noinline]] void* pop_otherwise(size_class c) noexcept;
+    [[nodiscard, gnu::noinline]] bool push_otherwise(size_class c, void* p) noexcept;
+    [[nodiscard, gnu::noinline]] bool exchange_otherwise(uint64_t* words, uint64_t next,
+                                                         uint64_t& previous) noexcept;
     [[nodiscard]] stock unpacked(uint64_t word) const noexcept;
     [[nodiscard]] static bool lock(os::mutex& mutex) noexcept { return mutex.lock() != os::acquired::mine; }
     [[nodiscard]] static uint64_t& word_in(magazine_row& row, size_class c, position where) noexcept {

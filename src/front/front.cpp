@@ -302,7 +302,7 @@ span_result front::allocate_run(size_t size, size_t alignment) noexcept {
     span* s = nullptr;
     if (size > block_size && cache_.exchange_parked(nullptr, s) && s != nullptr) {
         // Its end may go unused up to an eighth.
-        if (size <= s->object_size && s->object_size - size <= size / 8 && s->base % alignment == 0) {
+        if (size <= s->object_size && s->object_size - size <= size / 8 && (s->base & (alignment - 1)) == 0) {
             s->parked = false;
             return {s, false};
         }
@@ -313,7 +313,7 @@ span_result front::allocate_run(size_t size, size_t alignment) noexcept {
 
 void front::release_run(span& s) noexcept {
     // All rows together keep no more than may be dirty.
-    if (s.object_size > block_size && s.object_size <= settings_->dirty_cap / cache_.rows()) {
+    if (s.object_size > block_size && s.object_size * cache_.rows() <= settings_->dirty_cap) {
         span* before = nullptr;
         s.parked = true;
         if (cache_.exchange_parked(&s, before)) {

@@ -179,7 +179,7 @@ span_result huge_tier::allocate(size_t size, size_t alignment) noexcept {
 }
 
 void huge_tier::deallocate(span& s) noexcept {
-    map_->clear(s.base, slice_count::holding(s.object_size));
+    map_->clear(s.base, slice_count::holding(s.object_size), {0});
     count_.fetch_sub(1, std::memory_order_relaxed);
     bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);
     give_back(park({s.mapping, s.mapping_bytes}));
@@ -201,7 +201,7 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
     // Forget a place before its pages leave it, here and below: the next mmap of another thread may land
     // there.
     if (new_bytes < old.bytes)
-        map_->clear(old_base, old_length);
+        map_->clear(old_base, old_length, {0});
     if (!os::resize_in_place(old.base, old.bytes, new_bytes)) {
         if (new_bytes < old.bytes)
             map_->set(old_base, old_length, &s, 0, {0});
@@ -212,7 +212,7 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
             os::release(m.base, new_bytes);
             return nullptr;
         }
-        map_->clear(old_base, old_length);
+        map_->clear(old_base, old_length, {0});
         if (!os::move(old.base, old.bytes, m.base, new_bytes)) {
             map_->set(old_base, old_length, &s, 0, {0});
             return nullptr;

@@ -53,11 +53,22 @@ void page_map::show_leaves(bool shown) noexcept {
 
 void page_map::set(uintptr_t base, slice_count length, span* s, uint32_t fast,
                    slice_count fast_slices) noexcept {
-    for (uint32_t i = 0; i < length.n; ++i) {
+    for (uint32_t i = 0; i < fast_slices.n; ++i) {
         const uintptr_t address = base + slice_count{i}.bytes();
         page_map_leaf* leaf = leaves_[address >> leaf_shift].load(std::memory_order_relaxed);
-        leaf->span_of(address).store(s, std::memory_order_relaxed);
-        leaf->fast[slice_in_leaf(address)].store(i < fast_slices.n ? fast : 0, std::memory_order_relaxed);
+        leaf->fast[slice_in_leaf(address)].store(fast, std::memory_order_relaxed);
+    }
+    // Block by block: a run may have hundreds of slices.
+    for (uint32_t left = length.n; left != 0;) {
+        page_map_leaf* leaf = leaves_[base >> leaf_shift].load(std::memory_order_relaxed);
+        std::atomic<span*>* first = &leaf->span_of(base);
+        const auto to_end =
+            static_cast<uint32_t>(slices_per_block - (base >> slice_shift) % slices_per_block);
+        const uint32_t here = left < to_end ? left : to_end;
+        for (uint32_t i = 0; i < here; ++i)
+            first[i].store(s, std::memory_order_relaxed);
+        base += slice_count{here}.bytes();
+        left -= here;
     }
 }
 

@@ -111,10 +111,13 @@ public:
     // Makes sure that leaves for [base, base+bytes) exist. False when there is no memory for them.
     [[nodiscard]] bool cover(const page_source& source, uintptr_t base, size_t bytes) noexcept;
 
-    // Registers `s` for `length` slices from `base`. The fast entry goes to the first `fast_slices` of them.
-    // The leaves exist (cover).
+    // Registers `s` for `length` slices from `base`, and the fast entry for the first `fast_slices` of them:
+    // those of the others are 0, as of all slices where no span is. The leaves exist (cover).
     void set(uintptr_t base, slice_count length, span* s, uint32_t fast, slice_count fast_slices) noexcept;
-    void clear(uintptr_t base, slice_count length) noexcept { set(base, length, nullptr, 0, length); }
+    // Forgets what set() registered, or, with no fast slices, the end of it.
+    void clear(uintptr_t base, slice_count length, slice_count fast_slices) noexcept {
+        set(base, length, nullptr, 0, fast_slices);
+    }
 
     // Leads the fast half of every address to "none", and back. A membarrier that restarts sequences makes
     // the first certain for all threads (front/cache.h).

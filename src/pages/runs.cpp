@@ -46,7 +46,7 @@ bool run_tier::deallocate(span& s) noexcept {
     const slice_count length = s.length;
     // First out of the map: once the slices are free, another thread may have them.
     const uint32_t fast = fast_entry_of(s.sc);
-    map_->clear(base, length);
+    map_->clear(base, length, {1});
     if (!pages_->deallocate(base, length)) {
         map_->set(base, length, &s, fast, {1});
         return false;
@@ -69,7 +69,7 @@ bool run_tier::resize(span& s, size_t size) noexcept {
     } else {
         const uintptr_t tail = s.base + length.bytes();
         const slice_count rest{old.n - length.n};
-        map_->clear(tail, rest);
+        map_->clear(tail, rest, {0});
         // Whoever shrinks a block of this size wants the memory back now, not when it has been idle.
         const bool purged = source_->purge(tail, rest.bytes());
         if (!pages_->deallocate(tail, rest, purged)) {

@@ -116,7 +116,7 @@ span* slab_tier::choose(slab_shard& shard) noexcept {
 void slab_tier::retire(span& s) noexcept {
     const uintptr_t base = s.base;
     const slice_count length = s.length;
-    map_->clear(base, length);
+    map_->clear(base, length, length);
     if (!pages_->deallocate(base,
                             length)) // interrupted: a signal handler's free. Rare enough to lose a slab for.
         return;

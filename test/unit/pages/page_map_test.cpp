@@ -41,7 +41,7 @@ TEST_F(page_maps, a_span_is_found_from_each_of_its_bytes_and_from_no_other) {
         ASSERT_EQ(map->find(place + offset), &some);
     EXPECT_EQ(map->find(place + 4 * slice_size - 1), &some);
     EXPECT_EQ(map->find(place + 4 * slice_size), nullptr);
-    map->clear(place + 2 * slice_size, {1});
+    map->clear(place + 2 * slice_size, {1}, {0});
     EXPECT_EQ(map->find(place + slice_size), &some);
     EXPECT_EQ(map->find(place + 2 * slice_size), nullptr);
     EXPECT_EQ(map->find(place + 3 * slice_size), &some);
@@ -92,7 +92,7 @@ TEST_F(page_maps, the_fast_entry_is_at_the_slices_it_was_given_to) {
     for (uintptr_t slice = 0; slice < 9; ++slice)
         EXPECT_EQ(fast_entry(*map.get(), place + slice * slice_size), slice <= 4 ? fast_entry_of(c) : 0)
             << slice;
-    map->clear(place, {4});
+    map->clear(place, {4}, {4});
     EXPECT_EQ(fast_entry(*map.get(), place), 0u);
 }
 
