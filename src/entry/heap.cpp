@@ -49,11 +49,17 @@ constinit heap the_heap;
 
 // ---- start
 
-void heap::read_options() noexcept {
+// Apart: the text takes two pages of the stack.
+void heap::read_option_file() noexcept {
     char text[max_option_text];
     const long length = os::read_file(option_file.data(), text, sizeof(text));
     if (length > 0)
         settings_.parse({text, static_cast<size_t>(length)}, option_source::file, {warn, nullptr});
+}
+
+void heap::read_options() noexcept {
+    if (os::exists(option_file.data()))
+        read_option_file();
     os::with_variable(
         option_variable,
         [](void* settings, std::string_view value) noexcept {

@@ -56,6 +56,7 @@ private:
     }
     bool start_once() noexcept;
     void read_options() noexcept;
+    [[gnu::cold, gnu::noinline]] void read_option_file() noexcept;
     [[nodiscard]] void* try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[nodiscard]] void* allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[nodiscard, gnu::cold]] void* allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept;

@@ -77,6 +77,10 @@ void write_all(int fd, const char* text, size_t length) noexcept {
     }
 }
 
+bool exists(const char* path) noexcept {
+    return system_call(SYS_faccessat, AT_FDCWD, reinterpret_cast<long>(path), F_OK) == 0;
+}
+
 long read_file(const char* path, char* to, size_t size) noexcept {
     const long fd = system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), O_RDONLY | O_CLOEXEC);
     if (failed(fd))

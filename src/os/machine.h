@@ -21,6 +21,8 @@ void yield() noexcept;
 // Writes all of it or gives up silently. Async-signal-safe, leaves errno alone.
 [[gnu::cold]] void write_all(int fd, const char* text, size_t length) noexcept;
 
+bool exists(const char* path) noexcept;
+
 // Reads a small file whole; the number of bytes, or -errno.
 long read_file(const char* path, char* to, size_t size) noexcept;
 

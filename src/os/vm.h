@@ -2,6 +2,8 @@
 // function touches errno. The only place that maps memory.
 #pragma once
 
+#include "base/units.h"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -36,7 +38,7 @@ void decommit(uintptr_t base, size_t bytes) noexcept;
 bool purge(uintptr_t base, size_t bytes) noexcept;
 
 // Zeroes large memory, by writing or, where little of it is resident, by purging.
-void zero(void* at, size_t bytes) noexcept;
+[[LOWTIDE_RARE]] void zero(void* at, size_t bytes) noexcept;
 
 // Gives the address space back. False when the kernel can't: a hole needs one mapping more, and their
 // number is limited (vm.max_map_count).

@@ -43,7 +43,7 @@ public:
     [[nodiscard]] bool deallocate(uintptr_t base, slice_count length, bool clean = false) noexcept;
 
     // Takes the `more` slices behind [base, base+length) if all are free.
-    [[nodiscard]] bool extend(uintptr_t base, slice_count length, slice_count more) noexcept;
+    [[nodiscard, LOWTIDE_RARE]] bool extend(uintptr_t base, slice_count length, slice_count more) noexcept;
 
     // Purges what has been free for longer than the decay time; cheap when there is nothing to do.
     void tick() noexcept;
@@ -86,7 +86,7 @@ private:
     [[gnu::cold]] void rebuild() noexcept;
 
     page_run allocate_small(unsigned slices, unsigned alignment_slices) noexcept;
-    page_run allocate_large(slice_count length) noexcept;
+    [[LOWTIDE_RARE]] page_run allocate_large(slice_count length) noexcept;
     block* fullest_with(unsigned slices, unsigned alignment_slices, bool resident) noexcept;
     block* ready_block() noexcept;
     block* find_without_memory() noexcept;
@@ -94,11 +94,11 @@ private:
     void for_each_part(uintptr_t at, uint32_t slices, Visit visit) const noexcept;
     template <typename FreeOf, typename Visit>
     void for_each_stretch(uint32_t wanted, FreeOf free_of, Visit visit) noexcept;
-    uintptr_t find_dirty(uint32_t wanted) noexcept;
-    uintptr_t find_most_dirty(uint32_t wanted) noexcept;
-    uintptr_t find_any(uint32_t wanted) noexcept;
-    uint32_t count_dirty(uintptr_t at, uint32_t slices) const noexcept;
-    bool make_ready(uintptr_t base, uint32_t slices, bool& retry) noexcept;
+    [[LOWTIDE_RARE]] uintptr_t find_dirty(uint32_t wanted) noexcept;
+    [[LOWTIDE_RARE]] uintptr_t find_most_dirty(uint32_t wanted) noexcept;
+    [[LOWTIDE_RARE]] uintptr_t find_any(uint32_t wanted) noexcept;
+    [[LOWTIDE_RARE]] uint32_t count_dirty(uintptr_t at, uint32_t slices) const noexcept;
+    [[LOWTIDE_RARE]] bool make_ready(uintptr_t base, uint32_t slices, bool& retry) noexcept;
     bool make_ready(block& b) noexcept;
     [[gnu::cold]] bool give_up(block& b) noexcept;
     void set_used(size_t slices) noexcept { __atomic_store_n(&used_slices_, slices, __ATOMIC_RELAXED); }
@@ -116,7 +116,7 @@ private:
     void enforce_cap() noexcept;
     void age_peaks(uint64_t now) noexcept;
     size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
-    size_t purge_block(block& b) noexcept;
+    [[LOWTIDE_RARE]] size_t purge_block(block& b) noexcept;
 
     const page_source* source_;
     page_map* map_;

@@ -25,7 +25,7 @@ public:
     [[nodiscard]] bool deallocate(span& s) noexcept;
 
     // Gives the end back, or takes what is free behind it; `size` is not 0. False when it stays as it is.
-    [[nodiscard]] bool resize(span& s, size_t size) noexcept;
+    [[nodiscard, LOWTIDE_RARE]] bool resize(span& s, size_t size) noexcept;
 
     // Runs of a class that magazines hold, those in magazines included; of class 0: all others.
     [[nodiscard]] size_t count(size_class c) const noexcept {
