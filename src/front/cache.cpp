@@ -98,15 +98,18 @@ bool cache::push_otherwise(size_class c, void* p) noexcept {
     return false;
 }
 
-bool cache::is_vacant(size_class c) noexcept {
+unsigned cache::row() noexcept {
     unsigned row = 0;
     if (policy_ == os::rseq_support::locked)
         row = slot();
     else
         row = *reinterpret_cast<const volatile uint32_t*>(os::this_thread() +
                                                           static_cast<uintptr_t>(place_.id));
-    return __atomic_load_n(&state_->rows[row < rows_ ? row : 0].loaded[index_of(c)], __ATOMIC_RELAXED) ==
-           state_->nothing();
+    return row < rows_ ? row : 0;
+}
+
+bool cache::is_vacant(size_class c) noexcept {
+    return __atomic_load_n(&state_->rows[row()].loaded[index_of(c)], __ATOMIC_RELAXED) == state_->nothing();
 }
 
 // `words` points to the word in row 0.

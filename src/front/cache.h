@@ -34,8 +34,9 @@ public:
     // Into the loaded magazine; false when it is full or the caller should go round the cache.
     [[nodiscard]] bool push(size_class c, void* p) noexcept;
 
-    // Is there no loaded magazine at all? A hint: the thread may be elsewhere by the time it looks at the
-    // answer.
+    // The row that the thread works on, and whether it has no loaded magazine at all. Hints: the thread may
+    // be elsewhere by the time it looks at the answer.
+    [[nodiscard]] unsigned row() noexcept;
     [[nodiscard]] bool is_vacant(size_class c) noexcept;
 
     // Stores `next` and gives what was there. False: nothing was done, the caller goes round the cache. That
@@ -85,10 +86,10 @@ private:
     [[nodiscard]] unsigned slot() noexcept;
     [[nodiscard]] bool exchange_word(uint64_t* words, uint64_t next, uint64_t& previous) noexcept;
     // Under the slot's lock, or the sequence once more.
-    [[nodiscard, gnu::noinline]] void* pop_otherwise(size_class c) noexcept;
-    [[nodiscard, gnu::noinline]] bool push_otherwise(size_class c, void* p) noexcept;
-    [[nodiscard, gnu::noinline]] bool exchange_otherwise(uint64_t* words, uint64_t next,
-                                                         uint64_t& previous) noexcept;
+    [[nodiscard, LOWTIDE_RARE, gnu::noinline]] void* pop_otherwise(size_class c) noexcept;
+    [[nodiscard, LOWTIDE_RARE, gnu::noinline]] bool push_otherwise(size_class c, void* p) noexcept;
+    [[nodiscard, LOWTIDE_RARE, gnu::noinline]] bool exchange_otherwise(uint64_t* words, uint64_t next,
+                                                                       uint64_t& previous) noexcept;
     [[nodiscard]] stock unpacked(uint64_t word) const noexcept;
     [[nodiscard]] static bool lock(os::mutex& mutex) noexcept { return mutex.lock() != os::acquired::mine; }
     [[nodiscard]] static uint64_t& word_in(magazine_row& row, size_class c, position where) noexcept {

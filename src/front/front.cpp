@@ -16,10 +16,10 @@ constexpr uint32_t misses_to_keep = 8;
 constexpr size_t run_magazine_bytes = 2 * mebibyte;
 constexpr unsigned max_depot_magazines = 64;
 constexpr size_t depot_bytes = 4 * mebibyte;
-// What the magazines of a row may hold in all, and the depots in all, beyond the usual sizes: a share of what
-// is in use.
+// What all magazines may hold beyond their usual sizes, and what the depots may hold: a share of what is in
+// use.
 constexpr size_t min_budget = 4 * mebibyte;
-constexpr size_t budget_share = 4;
+constexpr size_t budget_share = 16;
 // Runs that magazines keep warm, in all: a mix of all sizes would otherwise hold one of each.
 constexpr size_t min_warm_bytes = 8 * mebibyte;
 constexpr size_t warm_share = 16;
@@ -47,6 +47,11 @@ void front::start(unsigned cpus, unsigned usable_cpus) noexcept {
 size_t front::budget() const noexcept {
     const size_t share = pages_->used_bytes() / budget_share;
     return share > min_budget ? share : min_budget;
+}
+
+// In all rows: each that is in use may fill its magazines.
+size_t front::granted() const noexcept {
+    return granted_.load(std::memory_order_relaxed) * rows_in_use_.load(std::memory_order_relaxed);
 }
 
 bool front::may_keep_warm(size_class c) const noexcept {
@@ -86,7 +91,10 @@ void front::note_miss(size_class c) noexcept {
     // Up to the option's size at once: a program that only allocates should not come here for every page.
     const unsigned usual = capacity_for(c, settings_->cache_bytes);
     const bool busy = misses % misses_to_grow == 0;
-    if (capacity < usual || (busy && granted_.load(std::memory_order_relaxed) < budget())) {
+    const unsigned rows = cache_.row() + 1;
+    if (rows > rows_in_use_.load(std::memory_order_relaxed))
+        rows_in_use_.store(rows, std::memory_order_relaxed);
+    if (capacity < usual || (busy && granted() < budget())) {
         const unsigned limit =
             capacity < usual ? usual : capacity_for(c, settings_->cache_bytes * busy_factor);
         set_capacity(c, 2 * capacity < limit ? 2 * capacity : limit);
@@ -392,6 +400,7 @@ void front::tick() noexcept {
         !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
         return;
     committed_at_tick_.store(committed, std::memory_order_relaxed);
+    rows_in_use_.store(1, std::memory_order_relaxed); // the others will show
     for (unsigned i = 1; i < all_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
         age(c);

@@ -69,6 +69,7 @@ private:
     [[nodiscard]] unsigned capacity_for(size_class c, size_t magazine_bytes) const noexcept;
     [[nodiscard]] unsigned depot_limit(size_class c) const noexcept;
     [[nodiscard]] size_t budget() const noexcept;
+    [[nodiscard]] size_t granted() const noexcept;
     [[nodiscard]] bool may_keep_warm(size_class c) const noexcept;
     void note_miss(size_class c) noexcept;
     void set_capacity(size_class c, unsigned objects) noexcept;
@@ -108,9 +109,10 @@ private:
         std::atomic<uint32_t> misses{0};   // of loaded and spare magazine alike, since the last tick
     };
     class_use use_[all_classes]{};
-    std::atomic<size_t> granted_{0};     // bytes beyond the usual sizes that the magazines of a row may hold
-    std::atomic<size_t> depot_bytes_{0}; // bytes that wait in the depots
-    std::atomic<size_t> warm_bytes_{0};  // room in the magazines of run classes
+    std::atomic<size_t> granted_{0}; // bytes beyond the usual sizes that the magazines of a row may hold
+    std::atomic<unsigned> rows_in_use_{1}; // since the last tick
+    std::atomic<size_t> depot_bytes_{0};   // bytes that wait in the depots
+    std::atomic<size_t> warm_bytes_{0};    // room in the magazines of run classes
     std::atomic<uint64_t> next_tick_ms_{0};
     std::atomic<size_t> committed_at_tick_{0};
 };
