@@ -75,6 +75,7 @@ public:
             const auto segment = image_.get<Elf64_Phdr>(header.e_phoff + i * sizeof(Elf64_Phdr));
             if (segment && segment->p_type == PT_INTERP)
                 into_.interpreter = image_.text(segment->p_offset);
+            into_.truncated |= !segment || (segment->p_type == PT_INTERP && into_.interpreter.empty());
         }
         for (unsigned i = 0; i < header.e_shnum; ++i) {
             const auto section = section_at(header, i);
@@ -114,11 +115,12 @@ private:
             const auto symbol = image_.get<Elf64_Sym>(section.sh_offset + at);
             if (!symbol)
                 return;
-            // A static symbol of that name is the program's own affair.
-            if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL)
-                continue;
             const std::string_view name = image_.text(strings + symbol->st_name);
-            if (std::ranges::find(names_, name) != names_.end())
+            if (std::ranges::find(names_, name) == names_.end())
+                continue;
+            if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL) // the file's own affair
+                into_.local.emplace(name);
+            else
                 (symbol->st_shndx == SHN_UNDEF ? into_.imported : into_.defined).emplace(name);
         }
     }
@@ -171,6 +173,7 @@ std::optional<elf_file> elf_file::read(const std::filesystem::path& path,
     elf_file file;
     file.target = {.bits = (*identity)[EI_CLASS], .order = (*identity)[EI_DATA], .machine = *machine};
     const auto header = image.get<Elf64_Ehdr>(0);
+    file.truncated = !header;
     if (header && file.target.bits == own_class && file.target.order == own_order)
         reader(image, file, names).read(*header);
     return file;

@@ -34,6 +34,8 @@ struct elf_file {
     std::vector<std::string> needed;
     std::set<std::string, std::less<>> defined;  // of the names that were asked for
     std::set<std::string, std::less<>> imported; // likewise
+    std::set<std::string, std::less<>> local;    // likewise
+    bool truncated = false; // it ends before what its header says: no system would execute it
 
     /// Nothing where the file is not ELF or cannot be read.
     static std::optional<elf_file> read(const std::filesystem::path& path,

@@ -9,11 +9,13 @@
 #endif
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <fmt/format.h>
 #include <memory>
+#include <system_error>
 
 namespace {
 
@@ -121,11 +123,19 @@ int run_command_line(std::vector<std::string> arguments) {
     return exit_code;
 }
 
+/// What was printed and never arrived must not look like success.
+void finish_output() {
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+        throw std::system_error(errno, std::generic_category(), "standard output");
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     try {
-        return run_command_line({argv + 1, argv + argc});
+        const int exit_code = run_command_line({argv + 1, argv + argc});
+        finish_output();
+        return exit_code;
     } catch (const std::exception& error) {
         fmt::print(stderr, "lowtide: {}\n", error.what());
         return exit_not_started;

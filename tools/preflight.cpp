@@ -42,9 +42,13 @@ constexpr std::array<std::string_view, 6> foreign_functions = {"mallocx",   "ral
 constexpr std::array<std::string_view, 5> allocator_libraries = {"libjemalloc", "libtcmalloc", "libmimalloc",
                                                                  "libsnmalloc", "librpmalloc"};
 
+// Hidden in liblowtide.a: a local symbol of what is linked with it, or in a static program a global one.
+constexpr std::string_view lowtides_own = "lowtide_malloc_slow";
+
 constexpr auto names_to_look_for = [] {
-    std::array<std::string_view, 1 + sanitizers.size() + foreign_functions.size()> names{"malloc"};
-    auto next = names.begin() + 1;
+    std::array<std::string_view, 2 + sanitizers.size() + foreign_functions.size()> names{"malloc",
+                                                                                         lowtides_own};
+    auto next = names.begin() + 2;
     for (const sanitizer& s : sanitizers)
         *next++ = s.symbol;
     std::ranges::copy(foreign_functions, next);
@@ -75,6 +79,12 @@ public:
         if (file->target != library_) {
             refuse(fmt::format("is made for {}, and this Lowtide for {}", name_of(file->target),
                                name_of(library_)));
+            return std::move(findings_);
+        }
+        if (file->truncated)
+            return std::move(findings_); // as above
+        if (file->local.contains(lowtides_own) || file->defined.contains(lowtides_own)) {
+            refuse("is linked with liblowtide.a: it runs on Lowtide already, when it is started by itself");
             return std::move(findings_);
         }
         if (!has_glibc_loader(*file))

@@ -201,6 +201,11 @@ span& heap::span_of(const void* p, const char* call) noexcept {
         report_wrong_pointer(call, free_error::interior, p, s);
     if (s->parked)
         report_wrong_pointer(call, free_error::double_free, p, s);
+    if (settings_.check && s->kind == span_kind::slab) {
+        const free_error error = slabs_.examine(*s, p);
+        if (error != free_error::none)
+            report_wrong_pointer(call, error, p, s);
+    }
     return *s;
 }
 
@@ -242,6 +247,12 @@ void heap::release_deferred() noexcept {
 
 size_t heap::usable_size(const void* p, const char* call) noexcept {
     return span_of(p, call).object_size;
+}
+
+void heap::check_size(const void* p, size_t alignment, size_t size, const char* call) noexcept {
+    const size_t usable = usable_size(p, call);
+    if (size > usable || reinterpret_cast<uintptr_t>(p) % alignment != 0)
+        report_wrong_size(call, p, usable, alignment, size);
 }
 
 bool heap::owns(const void* p) const noexcept {

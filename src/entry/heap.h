@@ -35,6 +35,8 @@ public:
         const size_class c = map_->class_at(reinterpret_cast<uintptr_t>(p));
         return c != size_class{} && !is_run_class(c) && wastes_little(c, size) && !settings_.check;
     }
+    // Does not return when `p` can't be what was got for this size and alignment (a power of two).
+    [[gnu::cold]] void check_size(const void* p, size_t alignment, size_t size, const char* call) noexcept;
     // `p` is not null, `size` is neither 0 nor above max_request. Null when memory is short: then `p` is as
     // it was.
     [[nodiscard]] void* reallocate(void* p, size_t size) noexcept;

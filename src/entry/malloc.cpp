@@ -95,11 +95,15 @@ void* reallocarray(void* p, size_t count, size_t size) noexcept {
     return __builtin_mul_overflow(count, size, &bytes) ? no_memory() : realloc(p, bytes);
 }
 
-// C23: the caller's word on the size isn't needed here, and isn't trusted.
-void free_sized(void* p, size_t) noexcept {
+// C23: the caller's word on the size isn't needed here, and isn't trusted. `check:true` compares.
+void free_sized(void* p, size_t size) noexcept {
+    if (the_heap.settings().check && p != nullptr)
+        the_heap.check_size(p, min_alignment, size, "free_sized");
     lowtide_free(p);
 }
-void free_aligned_sized(void* p, size_t, size_t) noexcept {
+void free_aligned_sized(void* p, size_t alignment, size_t size) noexcept {
+    if (the_heap.settings().check && p != nullptr && is_power_of_two(alignment))
+        the_heap.check_size(p, alignment, size, "free_aligned_sized");
     lowtide_free(p);
 }
 

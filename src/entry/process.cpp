@@ -60,8 +60,14 @@ bool is_own_pid(std::string_view text) {
     reporting_process = os::process_id();
 }
 
-[[gnu::cold]] void to_file(void* fd, const char* text, size_t size) noexcept {
-    os::write_all(static_cast<int>(reinterpret_cast<intptr_t>(fd)), text, size);
+struct report_file {
+    int fd;
+    bool whole = true; // everything so far could be written
+};
+
+[[gnu::cold]] void to_file(void* file, const char* text, size_t size) noexcept {
+    auto& to = *static_cast<report_file*>(file);
+    to.whole = to.whole && os::write_all(to.fd, text, size);
 }
 
 __attribute__((constructor)) void begin() {
@@ -77,21 +83,23 @@ __attribute__((constructor)) void begin() {
 
 [[gnu::cold]] void write_report() {
     const bool to_stderr = std::string_view(report_path) == "-";
-    const int fd = to_stderr ? 2 : os::create_file(report_path);
-    if (fd < 0) {
+    report_file file{to_stderr ? 2 : os::create_file(report_path)};
+    if (file.fd < 0) {
         complain("lowtide: the report can't be written: the file can't be opened\n");
         return;
     }
     account a;
     the_heap.fill(a);
     char buffer[1024];
-    printer out(buffer, to_file, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
+    printer out(buffer, to_file, &file);
     out.print("lowtide {} report for process {}\n", LOWTIDE_VERSION, os::process_id());
     print_process(out);
     print_account(out, a);
     out.flush();
+    if (!file.whole)
+        complain("lowtide: the report is not complete: writing failed\n");
     if (!to_stderr)
-        os::close_file(fd);
+        os::close_file(file.fd);
 }
 
 __attribute__((destructor)) void end() {

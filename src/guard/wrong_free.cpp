@@ -5,6 +5,11 @@
 
 namespace lowtide {
 
+[[noreturn]] static void end_with(const printer& line) noexcept {
+    os::write_all(2, line.text().data(), line.text().size());
+    os::abort_process();
+}
+
 void report_wrong_pointer(const char* call, free_error error, const void* p, const span* s) noexcept {
     char text[256];
     printer line(text);
@@ -18,14 +23,25 @@ void report_wrong_pointer(const char* call, free_error error, const void* p, con
             "lowtide: {} of {}, which is not the start of a block (interior pointer, block {} of {})\n", call,
             p, reinterpret_cast<const void*>(s->base), byte_count{s->object_size});
     } else if (error == free_error::double_free && s != nullptr && s->kind == span_kind::slab) {
-        line.print("lowtide: double free of {} (size class {}), found in {}\n", p, s->object_size, call);
+        line.print(
+            "lowtide: double free of {} (size class {}), found in {}: this block is free, or was never "
+            "handed out\n",
+            p, s->object_size, call);
     } else if (error == free_error::double_free) {
         line.print("lowtide: double free of {}, found in {}: this memory is free\n", p, call);
     } else {
         line.print("lowtide: {} of {}: not a pointer from this allocator\n", call, p);
     }
-    os::write_all(2, line.text().data(), line.text().size());
-    os::abort_process();
+    end_with(line);
+}
+
+void report_wrong_size(const char* call, const void* p, size_t usable, size_t alignment,
+                       size_t size) noexcept {
+    char text[256];
+    printer line(text);
+    line.print("lowtide: {} of {} with size {} and alignment {}: this block has {} bytes\n", call, p, size,
+               alignment, usable);
+    end_with(line);
 }
 
 } // namespace lowtide

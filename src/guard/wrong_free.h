@@ -9,4 +9,8 @@ namespace lowtide {
 [[noreturn, gnu::cold]] void report_wrong_pointer(const char* call, free_error error, const void* p,
                                                   const span* s) noexcept;
 
+// The block at `p` has `usable` bytes, and the caller said it was got for `size`, aligned to `alignment`.
+[[noreturn, gnu::cold]] void report_wrong_size(const char* call, const void* p, size_t usable,
+                                               size_t alignment, size_t size) noexcept;
+
 } // namespace lowtide

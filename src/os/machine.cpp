@@ -64,17 +64,18 @@ void yield() noexcept {
     system_call(SYS_sched_yield);
 }
 
-void write_all(int fd, const char* text, size_t length) noexcept {
+bool write_all(int fd, const char* text, size_t length) noexcept {
     while (length > 0) {
         const long wrote =
             system_call(SYS_write, fd, reinterpret_cast<long>(text), static_cast<long>(length));
         if (wrote == -EINTR)
             continue;
         if (failed(wrote) || wrote == 0)
-            return;
+            return false;
         text += wrote;
         length -= static_cast<size_t>(wrote);
     }
+    return true;
 }
 
 bool exists(const char* path) noexcept {

@@ -18,8 +18,8 @@ uint64_t now_ms() noexcept;
 // Lets other threads run.
 void yield() noexcept;
 
-// Writes all of it or gives up silently. Async-signal-safe, leaves errno alone.
-[[gnu::cold]] void write_all(int fd, const char* text, size_t length) noexcept;
+// Writes all of it, or answers false. Async-signal-safe, leaves errno alone.
+[[gnu::cold]] bool write_all(int fd, const char* text, size_t length) noexcept;
 
 bool exists(const char* path) noexcept;
 

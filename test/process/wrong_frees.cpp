@@ -226,6 +226,54 @@ PROMISE(asking_the_size_of_a_pointer_into_a_block_is_reported) {
     require_caught_at_once("usable_size_of_interior_large", "interior");
 }
 
+// --- what only check:true sees, and sees at once -----------------------------------------------------------
+
+PART(usable_size_of_freed) {
+    void* block = announce(block_among_others(64));
+    std::free(block);
+    static_cast<void>(!malloc_usable_size(launder(block)));
+    survived();
+}
+PART(realloc_of_freed_to_its_size) {
+    void* block = announce(block_among_others(64));
+    std::free(block);
+    static_cast<void>(!std::realloc(launder(block), 64));
+    survived();
+}
+PROMISE(check_sees_a_freed_small_block_wherever_it_is_used) {
+    require_report("usable_size_of_freed", "LOWTIDE_CONF=check:true", "free", when::at_once);
+    require_report("realloc_of_freed_to_its_size", "LOWTIDE_CONF=check:true", "free", when::at_once);
+}
+
+// The C library at hand may be older than these.
+template <class Function>
+Function* function_of(const char* name) {
+    auto function = reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
+    REQUIRE(function != nullptr);
+    return function;
+}
+
+PART(free_sized_with_too_much) {
+    const auto free_sized = function_of<void(void*, size_t)>("free_sized");
+    free_sized(launder(announce(std::malloc(100))), 1000);
+    survived();
+}
+PART(free_aligned_sized_with_another_alignment) {
+    auto* block = static_cast<char*>(std::aligned_alloc(4096, 8192));
+    void* other = std::malloc(64);
+    while (reinterpret_cast<uintptr_t>(other) % 4096 == 0)
+        other = std::malloc(64);
+    const auto free_aligned_sized = function_of<void(void*, size_t, size_t)>("free_aligned_sized");
+    free_aligned_sized(launder(block), 4096, 8192);
+    free_aligned_sized(launder(announce(other)), 4096, 64);
+    survived();
+}
+PROMISE(check_compares_the_size_and_alignment_that_are_given) {
+    require_report("free_sized_with_too_much", "LOWTIDE_CONF=check:true", "free_sized", when::at_once);
+    require_report("free_aligned_sized_with_another_alignment", "LOWTIDE_CONF=check:true",
+                   "free_aligned_sized", when::at_once);
+}
+
 // --- wherever it happens ----------------------------------------------------------------------------------
 
 PART(wrong_free_in_handler) {

@@ -25,6 +25,15 @@ TEST(command, helps_and_tells_its_version_on_stdout) {
     EXPECT_EQ(lowtide({"--version"}).output.find("lowtide "), 0u);
 }
 
+TEST(command, output_that_cannot_be_written_is_an_error) {
+    for (const char* arguments : {"doctor", "options --json", "--help"}) {
+        const std::string command = std::string("exec " LOWTIDE_COMMAND " ") + arguments + " >/dev/full";
+        const child_result result = child{{"/bin/sh", "-c", command}, {}, {}, "/", 0}.run();
+        EXPECT_EQ(result.exit_code(), 125) << arguments;
+        EXPECT_EQ(result.errors.find("lowtide: "), 0u) << result.errors;
+    }
+}
+
 TEST(command, refuses_what_it_does_not_know_with_125) {
     for (const auto& arguments : std::vector<std::vector<std::string>>{
              {"rnu"}, {"--frob"}, {"run"}, {"run", "--"}, {"run", "--frob", "true"}, {"doctor", "now"}}) {

@@ -70,6 +70,12 @@ TEST(on_lowtide, a_report_is_written_to_a_file_from_wherever_the_program_is) {
     EXPECT_NE(report.find("peak RSS"), std::string::npos) << report;
 }
 
+TEST(on_lowtide, a_report_that_could_not_be_written_whole_is_no_secret) {
+    const child_result result = run_of({"--report=/dev/full", fixtures + "/show", "--exit", "3"}).run();
+    EXPECT_EQ(result.exit_code(), 3) << "the program's own";
+    EXPECT_EQ(result.errors, "lowtide: the report is not complete: writing failed\n");
+}
+
 TEST(on_lowtide, children_write_no_report) {
     const child_result result = run_of({"--report", fixtures + "/show", "--fork"}).run();
     EXPECT_EQ(result.exit_code(), 0);

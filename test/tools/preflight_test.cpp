@@ -60,6 +60,23 @@ TEST(preflight, a_static_program_is_refused) {
     EXPECT_NE(refusal(fixture("static_pie")), "");
 }
 
+TEST(preflight, a_program_that_has_lowtide_in_it_needs_no_start) {
+    if (!fs::exists(fixture("lowtide_static")))
+        GTEST_SKIP() << "under a sanitizer there is no library to link";
+    const std::string already =
+        "is linked with liblowtide.a: it runs on Lowtide already, when it is started by itself";
+    EXPECT_EQ(refusal(fixture("lowtide_static")), already);
+    EXPECT_EQ(refusal(fixture("lowtide_inside")), already);
+}
+
+// The system refuses to execute it, and says why better than a guess from what is there.
+TEST(preflight, a_file_that_ends_too_early_is_left_to_the_system) {
+    const temporary_folder folder;
+    const std::string whole = bytes_of(fixture("show"));
+    for (const std::size_t size : {sizeof(Elf64_Ehdr) - 1, sizeof(Elf64_Ehdr), sizeof(Elf64_Ehdr) + 100})
+        EXPECT_EQ(refusal(folder.write("short", whole.substr(0, size))), "") << size;
+}
+
 TEST(preflight, the_loader_itself_is_no_static_program) {
     const auto shell = elf_file::read("/bin/sh");
     ASSERT_TRUE(shell);
