@@ -56,9 +56,19 @@ constexpr uint32_t run_mask(unsigned first, unsigned length) {
 
 // The length of the longest run of set bits.
 constexpr unsigned longest_run(uint32_t mask) {
+    if (mask == ~uint32_t{0})
+        return 32;
+    // Where runs of at least 1, 2, 4, 8 and 16 start; then the largest sum of these that still has a start.
+    uint32_t starts[5] = {mask};
+    for (unsigned i = 1; i < 5; ++i)
+        starts[i] = starts[i - 1] & starts[i - 1] >> (1u << (i - 1));
+    uint32_t longest = ~uint32_t{0};
     unsigned length = 0;
-    for (; mask != 0; ++length)
-        mask &= mask >> 1;
+    for (unsigned i = 5; i-- != 0;)
+        if ((longest & starts[i] >> length) != 0) {
+            longest &= starts[i] >> length;
+            length += 1u << i;
+        }
     return length;
 }
 
@@ -66,5 +76,6 @@ static_assert(count_bits(0) == 0 && count_bits(0x80010f00) == 6 && count_bits(~u
 static_assert(run_starts(0b1110'1100, 3) == 0b0010'0000);
 static_assert(run_starts(~uint32_t{0}, 32) == 1);
 static_assert(longest_run(0b1110'1100) == 3 && longest_run(~uint32_t{0}) == 32 && longest_run(0) == 0);
+static_assert(longest_run(0x7fffffff) == 31 && longest_run(0xff00ff80) == 9 && longest_run(0xaaaaaaaa) == 1);
 
 } // namespace lowtide

@@ -261,6 +261,10 @@ void page_tier::for_each_stretch(uint32_t wanted, FreeOf free_of, Visit visit) n
                 have += slices_per_block;
                 continue;
             }
+            if (free == 0 && have < wanted) {
+                have = 0;
+                continue;
+            }
             const auto leading = static_cast<uint32_t>(__builtin_ctz(~free));
             const uintptr_t end = r->base + i * block_size + slice_count{leading}.bytes();
             if (have + leading >= wanted && visit(end - slice_count{have + leading}.bytes(), have + leading))
