@@ -274,10 +274,14 @@ void page_tier::for_each_stretch(uint32_t wanted, FreeOf free_of, Visit visit) n
     }
 }
 
+// Of how many sufficient stretches the best is taken: where there are many, the next is hardly better.
+constexpr int stretches_looked_at = 8;
+
 // The shortest sufficient stretch of dirty slices: nothing has to be faulted in, and the least is cut up.
 uintptr_t page_tier::find_dirty(uint32_t wanted) noexcept {
     uintptr_t best = 0;
     uint32_t shortest = ~uint32_t{0};
+    int looked = 0;
     for_each_stretch(
         wanted, [](const block& b) { return b.dirty; },
         [&](uintptr_t base, uint32_t length) {
@@ -285,7 +289,7 @@ uintptr_t page_tier::find_dirty(uint32_t wanted) noexcept {
                 best = base;
                 shortest = length;
             }
-            return length == wanted;
+            return length == wanted || ++looked == stretches_looked_at;
         });
     return best;
 }
@@ -302,6 +306,7 @@ uint32_t page_tier::count_dirty(uintptr_t at, uint32_t slices) const noexcept {
 uintptr_t page_tier::find_most_dirty(uint32_t wanted) noexcept {
     uintptr_t best = 0;
     uint32_t most = 0;
+    int looked = 0;
     const auto consider = [&](uintptr_t base) {
         const uint32_t dirty = count_dirty(base, wanted);
         if (best == 0 || dirty > most) {
@@ -314,7 +319,7 @@ uintptr_t page_tier::find_most_dirty(uint32_t wanted) noexcept {
         [&](uintptr_t base, uint32_t length) {
             consider(base);
             consider(base + slice_count{length - wanted}.bytes());
-            return false;
+            return ++looked == stretches_looked_at;
         });
     return best;
 }
