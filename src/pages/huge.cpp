@@ -92,6 +92,14 @@ void huge_tier::set_parked(const mapping& m) noexcept {
     parked_bytes_.store(m.bytes, std::memory_order_relaxed);
 }
 
+// A mapping had to be made. Would the one before have served?
+void huge_tier::note_demand() noexcept {
+    const uint64_t freed_at = freed_at_ms_.load(std::memory_order_relaxed);
+    if (freed_at != 0 && (settings_->decay_ms < 0 ||
+                          source_->now_ms() - freed_at < static_cast<uint64_t>(settings_->decay_ms)))
+        in_demand_.store(true, std::memory_order_relaxed);
+}
+
 // Takes the first `bytes` of the parked mapping, or a little more.
 huge_tier::mapping huge_tier::cut_parked(size_t bytes) noexcept {
     const mapping whole = parked();
@@ -131,7 +139,11 @@ void huge_tier::absorb_parked(span& s, size_t bytes) noexcept {
 // instead.
 huge_tier::mapping huge_tier::park(mapping m) noexcept {
     const bool keeps = settings_->dirty_cap != 0 && settings_->decay_ms != 0;
-    if (!keeps || m.bytes > parked_share * settings_->huge_bytes || !lock())
+    if (!keeps || m.bytes > parked_share * settings_->huge_bytes)
+        return m;
+    const uint64_t now = source_->now_ms();
+    freed_at_ms_.store(now, std::memory_order_relaxed);
+    if (!in_demand_.load(std::memory_order_relaxed) || !lock())
         return m;
     mapping other = parked();
     if (other.base == m.end()) {
@@ -140,7 +152,7 @@ huge_tier::mapping huge_tier::park(mapping m) noexcept {
     }
     const bool larger = m.bytes > other.bytes;
     set_parked(larger ? m : other);
-    parked_at_ms_ = source_->now_ms();
+    parked_at_ms_ = now;
     parking_.unlock();
     return larger ? other : m;
 }
@@ -151,6 +163,8 @@ size_t huge_tier::release_parked_after(int64_t ms) noexcept {
     mapping m;
     if (source_->now_ms() - parked_at_ms_ >= static_cast<uint64_t>(ms))
         m = cut_parked(parked_bytes());
+    if (ms != 0 && m.bytes != 0) // it wasn't needed in all that time
+        in_demand_.store(false, std::memory_order_relaxed);
     parking_.unlock();
     give_back(m);
     return m.bytes;
@@ -167,8 +181,10 @@ span_result huge_tier::allocate(size_t size, size_t alignment) noexcept {
     const size_t bytes = header + align_up(size, header);
     mapping m = take_parked(bytes, alignment);
     const bool zeroed = m.bytes == 0;
-    if (m.bytes == 0)
+    if (m.bytes == 0) {
+        note_demand();
         m = fresh(bytes, alignment);
+    }
     if (m.bytes == 0 && release_parked() != 0)
         m = fresh(bytes, alignment);
     if (m.bytes == 0)

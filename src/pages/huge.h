@@ -3,9 +3,9 @@
 // memory, so that no lock and no other memory is needed: this is also the way out when a signal handler
 // allocates while it interrupts the allocator itself.
 //
-// The mapping that was freed last is parked for a while: the next object takes what it needs from its
-// beginning, and grows into the rest. A vector that doubles to 64 MiB, again and again, pays for its faults
-// once.
+// Where one huge object follows another, the mapping that was freed last is parked for a while: the next one
+// takes what it needs from its beginning, and grows into the rest. A vector that doubles to 64 MiB, again and
+// again, pays for its faults twice; a buffer that is freed for good goes back at once.
 #pragma once
 
 #include "base/options.h"
@@ -62,6 +62,7 @@ private:
     // holder.
     bool lock() noexcept;
     void set_parked(const mapping& m) noexcept;
+    void note_demand() noexcept;
     [[nodiscard]] mapping parked() const noexcept { return {parked_base_, parked_bytes()}; }
     mapping cut_parked(size_t bytes) noexcept;
     [[nodiscard]] mapping take_parked(size_t bytes, size_t alignment) noexcept;
@@ -80,6 +81,8 @@ private:
     uintptr_t parked_base_ = 0;
     std::atomic<size_t> parked_bytes_{0};
     uint64_t parked_at_ms_ = 0;
+    std::atomic<bool> in_demand_{false}; // an object came soon after another had gone
+    std::atomic<uint64_t> freed_at_ms_{0};
 };
 
 } // namespace lowtide
