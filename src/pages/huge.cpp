@@ -27,9 +27,11 @@ huge_tier::mapping huge_tier::fresh(size_t bytes, size_t alignment) noexcept {
     return {base, bytes};
 }
 
-// Writes the record of a mapping that an object gets, or that has another size or place now.
+// Writes the record of a mapping that an object gets, or that has another size or place now. All of it: in a
+// mapping that was parked, a program's data may have been there.
 span* huge_tier::settle(const mapping& m) noexcept {
     auto* s = reinterpret_cast<span*>(m.base);
+    *s = span{};
     s->kind = span_kind::huge;
     s->mapping = m.base;
     s->mapping_bytes = m.bytes;
@@ -138,23 +140,25 @@ void huge_tier::absorb_parked(span& s, size_t bytes) noexcept {
 // Keeps a mapping that is no object's any more, with what was cut off it. The answer is what has to go
 // instead.
 huge_tier::mapping huge_tier::park(mapping m) noexcept {
-    const bool keeps = settings_->dirty_cap != 0 && settings_->decay_ms != 0;
-    if (!keeps || m.bytes > parked_share * settings_->huge_bytes)
+    const size_t most = parked_share * settings_->huge_bytes;
+    if (settings_->dirty_cap == 0 || settings_->decay_ms == 0 || m.bytes > most)
         return m;
     const uint64_t now = source_->now_ms();
     freed_at_ms_.store(now, std::memory_order_relaxed);
     if (!in_demand_.load(std::memory_order_relaxed) || !lock())
         return m;
-    mapping other = parked();
-    if (other.base == m.end()) {
-        m.bytes += other.bytes;
-        other = {};
+    mapping goes = parked();
+    if (goes.base == m.end() && m.bytes + goes.bytes <= most) {
+        set_parked({m.base, m.bytes + goes.bytes}); // as old as the rest, which nobody has needed
+        goes = {};
+    } else if (m.bytes > goes.bytes) {
+        set_parked(m);
+        parked_at_ms_ = now;
+    } else {
+        goes = m;
     }
-    const bool larger = m.bytes > other.bytes;
-    set_parked(larger ? m : other);
-    parked_at_ms_ = now;
     parking_.unlock();
-    return larger ? other : m;
+    return goes;
 }
 
 size_t huge_tier::release_parked_after(int64_t ms) noexcept {

@@ -175,6 +175,30 @@ TEST(a_shrunk_block_is_counted_with_its_new_size) {
     }
 }
 
+/* Records of the allocator are where data of the program was. */
+TEST(blocks_grown_where_a_huge_one_was_written_full_are_blocks_like_others) {
+    for (int round = 0; round < 3; ++round) {
+        char* const huge = malloc(100 * MIB);
+        REQUIRE(huge);
+        memset(huge, 0xff, 100 * MIB);
+        free(huge);
+        char* blocks[4];
+        for (size_t i = 0; i < COUNT_OF(blocks); ++i) {
+            blocks[i] = realloc(malloc(100), (5 + i) * MIB);
+            REQUIRE(blocks[i]);
+            memset(blocks[i], (int)i, (5 + i) * MIB);
+        }
+        for (size_t i = 0; i < COUNT_OF(blocks); ++i) {
+            CHECK(malloc_usable_size(blocks[i]) >= (5 + i) * MIB);
+            blocks[i] = realloc(blocks[i], 9 * MIB);
+            REQUIRE(blocks[i]);
+            CHECK(blocks[i][0] == (char)i && blocks[i][5 * MIB - 1] == (char)i);
+        }
+        for (size_t i = 0; i < COUNT_OF(blocks); ++i)
+            free(blocks[i]);
+    }
+}
+
 TEST(growing_a_huge_block_moves_its_pages_and_copies_nothing) {
     unsigned char* block = (unsigned char*)malloc(128 * MIB);
     REQUIRE(block);

@@ -33,6 +33,8 @@ protected:
         EXPECT_EQ(result.zeroed, zeroed);
         EXPECT_GE(result.s->object_size, size);
         EXPECT_EQ(result.s->base % slice_size, 0u);
+        EXPECT_FALSE(result.s->parked) << "whatever the program has written there";
+        EXPECT_EQ(result.s->sc, size_class{});
         EXPECT_EQ(map->find(result.s->base + size - 1), result.s);
         return *result.s;
     }
@@ -127,6 +129,28 @@ TEST_F(parking, a_part_that_is_freed_joins_the_rest) {
     all.deallocate(a);
     EXPECT_EQ(all.parked_bytes(), whole);
     EXPECT_EQ(take(64 * mebibyte, false).mapping, base);
+}
+
+// The kernel places one mapping below the other, so that they would join without end.
+TEST_F(parking, never_keeps_more_than_it_may) {
+    make_demand(all);
+    std::vector<span*> many;
+    for (int i = 0; i < 6; ++i)
+        many.push_back(&take(100 * mebibyte - os::page_size(), true));
+    for (span* s : many) {
+        all.deallocate(*s);
+        EXPECT_LE(all.parked_bytes(), 2 * settings.huge_bytes);
+    }
+}
+
+TEST_F(parking, what_is_not_needed_goes_in_time_though_a_part_of_it_is) {
+    park(100 * mebibyte);
+    for (int i = 0; i < 4; ++i) {
+        fake.advance(250);
+        all.deallocate(take(20 * mebibyte, false));
+    }
+    all.tick();
+    EXPECT_EQ(all.parked_bytes(), 0u);
 }
 
 TEST_F(parking, of_two_the_larger_waits) {
