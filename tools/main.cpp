@@ -134,7 +134,8 @@ void finish_output() {
 int main(int argc, char** argv) {
     try {
         const int exit_code = run_command_line({argv + 1, argv + argc});
-        finish_output();
+        if (exit_code == 0)
+            finish_output();
         return exit_code;
     } catch (const std::exception& error) {
         fmt::print(stderr, "lowtide: {}\n", error.what());

@@ -22,15 +22,16 @@ void report_wrong_pointer(const char* call, free_error error, const void* p, con
         line.print(
             "lowtide: {} of {}, which is not the start of a block (interior pointer, block {} of {})\n", call,
             p, reinterpret_cast<const void*>(s->base), byte_count{s->object_size});
-    } else if (error == free_error::double_free && s != nullptr && s->kind == span_kind::slab) {
-        line.print(
-            "lowtide: double free of {} (size class {}), found in {}: this block is free, or was never "
-            "handed out\n",
-            p, s->object_size, call);
     } else if (error == free_error::double_free) {
-        line.print("lowtide: double free of {}, found in {}: this memory is free\n", p, call);
+        const bool again = std::string_view(call) == "free";
+        line.print("lowtide: {}{} of {}", again ? "double " : "", call, p);
+        if (s != nullptr && s->kind == span_kind::slab)
+            line.print(" (size class {})", s->object_size);
+        line.print(": this memory is free, or was never handed out\n");
     } else {
-        line.print("lowtide: {} of {}: not a pointer from this allocator\n", call, p);
+        line.print(
+            "lowtide: {} of {}: not a pointer from this allocator, or one to a huge block that is gone\n",
+            call, p);
     }
     end_with(line);
 }

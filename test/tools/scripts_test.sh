@@ -99,6 +99,13 @@ a_failed_build_ends_with_125_and_names_the_log() {
     cp "$folder/good.c" "$folder/p/tools/main.c"
 }
 
+closed_descriptors_are_the_programs_affair() {
+    "$folder/p/lowtide" x </dev/null >&- 2>&-
+    expect "without stdout and stderr the command is started" equals $? 7
+    "$folder/p/lowtide" x <&- >&- 2>&-
+    expect "nor is stdin needed" equals $? 7
+}
+
 two_at_once_take_turns() {
     make_project "$folder/q"
     local one two
@@ -186,6 +193,7 @@ first_use_builds_and_is_the_command
 second_use_is_silent
 a_newer_source_is_built
 any_folder_and_a_link_will_do
+closed_descriptors_are_the_programs_affair
 a_failed_build_ends_with_125_and_names_the_log
 two_at_once_take_turns
 make_debian
