@@ -63,8 +63,9 @@ uintptr_t reserve(size_t bytes, size_t alignment) noexcept {
     return map_aligned(0, bytes, alignment, PROT_NONE, reserved_flags);
 }
 
+// Without MAP_NORESERVE: when one object gets all of it, the kernel is to say whether that can ever be had.
 uintptr_t reserve_behind(size_t header, size_t bytes, size_t alignment) noexcept {
-    return map_aligned(header, bytes, alignment, PROT_NONE, reserved_flags);
+    return map_aligned(header, bytes, alignment, PROT_NONE, mapped_flags);
 }
 
 claimed claim(uintptr_t base, size_t bytes) noexcept {

@@ -5,6 +5,7 @@
 #include "support/fake_pages.h"
 #include "support/zeroed.h"
 
+#include <fstream>
 #include <gtest/gtest.h>
 
 namespace lowtide::test {
@@ -142,6 +143,20 @@ TEST_F(huge, impossible_sizes_are_refused_and_change_nothing) {
     EXPECT_EQ(byte(s, 7), 7);
     EXPECT_EQ(all.count(), 1u);
     EXPECT_EQ(all.bytes(), s.object_size);
+    all.deallocate(s);
+}
+
+// As malloc of glibc does, but where everything is promised (vm.overcommit_memory=1).
+TEST_F(huge, more_than_the_machine_can_ever_have_is_refused) {
+    std::ifstream setting("/proc/sys/vm/overcommit_memory");
+    int overcommit = 1;
+    setting >> overcommit;
+    if (overcommit == 1)
+        GTEST_SKIP() << "this kernel promises everything";
+    EXPECT_EQ(all.allocate(size_t{1} << 46, slice_size).s, nullptr);
+    span& s = take(8 * mebibyte);
+    EXPECT_EQ(all.resize(s, size_t{1} << 46), nullptr);
+    EXPECT_EQ(map->find(s.base), &s);
     all.deallocate(s);
 }
 
