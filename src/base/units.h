@@ -23,9 +23,8 @@ inline constexpr size_t min_alignment = 16;
 // Nothing above this ever succeeds: pointer differences must stay representable (C11 7.22.3, glibc's rule).
 inline constexpr size_t max_request = size_t{PTRDIFF_MAX};
 
-// A function that few processes need, but whose time counts in those: linked apart (lowtide.ld) like those
-// that are
-// [[gnu::cold]], and optimised like the others.
+// A function that few processes need, but whose time counts in those: linked apart (lowtide.ld) as those are
+// that are [[gnu::cold]], and optimised as the others are.
 #define LOWTIDE_RARE gnu::section(".text.rare")
 
 // A number of slices, so that it can't be mistaken for bytes or for pages.

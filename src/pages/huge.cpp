@@ -9,8 +9,8 @@ namespace {
 // The moved pages of an object keep at least this alignment: its first slice must be its alone. What is cut
 // off the parked mapping is a multiple of it, so that the rest begins where an object can begin.
 constexpr size_t base_alignment = slice_size;
-// Twice the size from which objects come here: one of those, grown once.
-constexpr size_t parked_share = 2;
+// The most that is parked, in sizes from which objects come here: one of those, grown once.
+constexpr size_t most_parked = 2;
 
 } // namespace
 
@@ -139,8 +139,8 @@ void huge_tier::absorb_parked(span& s, size_t bytes) noexcept {
 
 // Keeps a mapping that is no object's any more, with what was cut off it. The answer is what has to go
 // instead.
-huge_tier::mapping huge_tier::park(mapping m) noexcept {
-    const size_t most = parked_share * settings_->huge_bytes;
+huge_tier::mapping huge_tier::park(const mapping& m) noexcept {
+    const size_t most = most_parked * settings_->huge_bytes;
     if (settings_->dirty_cap == 0 || settings_->decay_ms == 0 || m.bytes > most)
         return m;
     const uint64_t now = source_->now_ms();

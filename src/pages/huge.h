@@ -57,16 +57,16 @@ private:
     void give_back(const mapping& m) noexcept;
     void keep_stuck(const mapping& m) noexcept;
     void release_stuck() noexcept;
+    void note_demand() noexcept;
 
     // The parked mapping: all under its lock, and not at all where a signal handler has interrupted the
     // holder.
     bool lock() noexcept;
     void set_parked(const mapping& m) noexcept;
-    void note_demand() noexcept;
     [[nodiscard]] mapping parked() const noexcept { return {parked_base_, parked_bytes()}; }
     mapping cut_parked(size_t bytes) noexcept;
     [[nodiscard]] mapping take_parked(size_t bytes, size_t alignment) noexcept;
-    [[nodiscard]] mapping park(mapping m) noexcept;
+    [[nodiscard]] mapping park(const mapping& m) noexcept;
     void absorb_parked(span& s, size_t bytes) noexcept;
     size_t release_parked_after(int64_t ms) noexcept;
 
