@@ -22,7 +22,7 @@ constexpr size_t growing_threshold = 4 * mebibyte;
 constexpr size_t growth_share = 4;
 
 [[gnu::cold]] void report_from_front(free_error error, const void* object, size_class) noexcept {
-    report_wrong_pointer("free", error, object, lowtide_fast.map.find(reinterpret_cast<uintptr_t>(object)));
+    report_wrong_pointer("free", error, object, lowtide_fast.map.around(reinterpret_cast<uintptr_t>(object)));
 }
 
 [[gnu::cold]] void warn(void*, std::string_view line) noexcept {
@@ -193,6 +193,8 @@ size_t heap::trim() noexcept {
 span& heap::span_of(const void* p, const char* call) noexcept {
     const auto address = reinterpret_cast<uintptr_t>(p);
     span* s = map_->find(address);
+    if (s == nullptr)
+        s = map_->around(address);
     if (s == nullptr) {
         const bool ours = map_->in_block(address);
         report_wrong_pointer(call, ours ? free_error::double_free : free_error::foreign, p, nullptr);
@@ -256,10 +258,7 @@ void heap::check_size(const void* p, size_t alignment, size_t size, const char* 
 }
 
 bool heap::owns(const void* p) const noexcept {
-    const auto address = reinterpret_cast<uintptr_t>(p);
-    const span* s = map_->find(address);
-    // The last slice of a huge span may be shared with a mapping that isn't ours.
-    return s != nullptr && (s->kind != span_kind::huge || address - s->base < s->object_size);
+    return map_->around(reinterpret_cast<uintptr_t>(p)) != nullptr;
 }
 
 // Most objects that grow are small and find their next one in the magazines.

@@ -137,6 +137,8 @@ void front::release_directly(size_class c, void* const* objects, unsigned count)
     for (unsigned i = 0; i < count; ++i) {
         const auto address = reinterpret_cast<uintptr_t>(objects[i]);
         span* s = map_->find(address);
+        if (s == nullptr)
+            s = map_->around(address);
         if (s == nullptr || s->kind != span_kind::run) // it was a run of this class when it came here
             on_wrong_free_(free_error::double_free, objects[i], c);
         else if (s->base != address)

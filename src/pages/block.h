@@ -39,18 +39,24 @@ struct block : list_node<by_room>, list_node<by_age> {
     [[nodiscard]] list_node<by_room>& room_place() { return *this; }
     [[nodiscard]] list_node<by_age>& age_place() { return *this; }
     [[nodiscard]] bool empty() const { return free == ~uint32_t{0}; }
-    [[nodiscard]] bool usable() const {
-        return state == block_state::committed ? free != 0 : state != block_state::lost;
+    [[nodiscard]] bool without_memory() const {
+        return state == block_state::reserved || state == block_state::released;
     }
     [[nodiscard]] bool clean() const { return empty() && dirty == 0; }
 };
+
+struct block_group; // what is known of 64 blocks (pages/stretches.h)
 
 struct region {
     region* next; // in the order in which they came
     uintptr_t base;
     uint32_t block_count;
-    uint32_t first_usable; // no block before this one has a free slice or can get memory
-    block blocks[1];       // block_count of them
+    block_group* groups;
+    block blocks[1]; // block_count of them; the groups lie behind
+
+    [[nodiscard]] uint32_t index_of(const block& b) const {
+        return static_cast<uint32_t>((b.base - base) / block_size);
+    }
 };
 
 } // namespace lowtide

@@ -2,6 +2,11 @@
 
 namespace lowtide {
 
+// The last slice of a huge span may be shared with a mapping that isn't ours.
+static size_t bytes_of(const span& s) {
+    return s.kind == span_kind::huge ? s.object_size : s.length.bytes();
+}
+
 bool page_map::cover(const page_source& source, uintptr_t base, size_t bytes) noexcept {
     for (uintptr_t i = base >> leaf_shift; i <= (base + bytes - 1) >> leaf_shift; ++i) {
         if (i >= root_entries)
@@ -51,24 +56,27 @@ void page_map::show_leaves(bool shown) noexcept {
     control_.mutex.unlock();
 }
 
-void page_map::set(uintptr_t base, slice_count length, span* s, uint32_t fast,
-                   slice_count fast_slices) noexcept {
-    for (uint32_t i = 0; i < fast_slices.n; ++i) {
-        const uintptr_t address = base + slice_count{i}.bytes();
-        page_map_leaf* leaf = leaves_[address >> leaf_shift].load(std::memory_order_relaxed);
-        leaf->fast[slice_in_leaf(address)].store(fast, std::memory_order_relaxed);
+void page_map::set(uintptr_t base, slice_count length, span* s, uint32_t fast) noexcept {
+    for (uintptr_t at = base; at != base + length.bytes(); at += slice_size) {
+        set_fast(at, fast);
+        set_span(at, s);
     }
-    // Block by block: a run may have hundreds of slices.
-    for (uint32_t left = length.n; left != 0;) {
-        page_map_leaf* leaf = leaves_[base >> leaf_shift].load(std::memory_order_relaxed);
-        std::atomic<span*>* first = &leaf->span_of(base);
-        const auto to_end =
-            static_cast<uint32_t>(slices_per_block - (base >> slice_shift) % slices_per_block);
-        const uint32_t here = left < to_end ? left : to_end;
-        for (uint32_t i = 0; i < here; ++i)
-            first[i].store(s, std::memory_order_relaxed);
-        base += slice_count{here}.bytes();
-        left -= here;
+}
+
+void page_map::set_single(uintptr_t base, slice_count length, span* s) noexcept {
+    set_span(base, s);
+    for (uintptr_t at = align_up(base + 1, block_size); at < base + length.bytes(); at += block_size)
+        set_span(at, s);
+}
+
+span* page_map::around(uintptr_t address) const noexcept {
+    const uintptr_t first = align_down(address, block_size);
+    for (uintptr_t at = align_down(address, slice_size);; at -= slice_size) {
+        span* s = find(at);
+        if (s != nullptr)
+            return address - s->base < bytes_of(*s) ? s : nullptr;
+        if (at == first)
+            return nullptr;
     }
 }
 

@@ -68,7 +68,8 @@ constexpr size_class class_of_entry(uint32_t entry) {
 // Zeroed memory is a valid, empty map.
 class page_map {
 public:
-    // The span registered for the slice that `address` lies in, or null.
+    // The span registered for the slice that `address` lies in, or null: that of any byte of a slab, and of
+    // the first byte of a large object.
     [[nodiscard]] span* find(uintptr_t address) const noexcept {
         if (address >> (leaf_shift + 16) != 0) [[unlikely]]
             return nullptr;
@@ -91,10 +92,7 @@ public:
 
     // The block that `address` lies in; the address is in a block of ours.
     [[nodiscard]] block* block_of(uintptr_t address) const noexcept {
-        return leaves_[address >> leaf_shift]
-            .load(std::memory_order_relaxed)
-            ->place_of(address)
-            .in.load(std::memory_order_relaxed);
+        return leaf_of(address).place_of(address).in.load(std::memory_order_relaxed);
     }
     [[nodiscard]] bool in_block(uintptr_t address) const noexcept {
         return address >> (leaf_shift + 16) == 0 &&
@@ -102,22 +100,28 @@ public:
                block_of(address) != nullptr;
     }
     void set_block(uintptr_t base, block* b) noexcept {
-        leaves_[base >> leaf_shift]
-            .load(std::memory_order_relaxed)
-            ->place_of(base)
-            .in.store(b, std::memory_order_relaxed);
+        leaf_of(base).place_of(base).in.store(b, std::memory_order_relaxed);
     }
 
     // Makes sure that leaves for [base, base+bytes) exist. False when there is no memory for them.
     [[nodiscard]] bool cover(const page_source& source, uintptr_t base, size_t bytes) noexcept;
 
-    // Registers `s` for `length` slices from `base`, and the fast entry for the first `fast_slices` of them:
-    // those of the others are 0, as of all slices where no span is. The leaves exist (cover).
-    void set(uintptr_t base, slice_count length, span* s, uint32_t fast, slice_count fast_slices) noexcept;
-    // Forgets what set() registered, or, with no fast slices, the end of it.
-    void clear(uintptr_t base, slice_count length, slice_count fast_slices) noexcept {
-        set(base, length, nullptr, 0, fast_slices);
+    // Registers `s` and the fast entry for all of `length` slices from `base`: objects may begin in any. The
+    // leaves exist (cover), and what is registered twice is as it was set last.
+    void set(uintptr_t base, slice_count length, span* s, uint32_t fast) noexcept;
+    void clear(uintptr_t base, slice_count length) noexcept { set(base, length, nullptr, 0); }
+
+    // The same for a span that is one object: only its first slice, and the first of each block behind it,
+    // so that around() needn't look far. A run may have hundreds of slices.
+    void set_single(uintptr_t base, slice_count length, span* s) noexcept;
+    void clear_single(uintptr_t base, slice_count length) noexcept { set_single(base, length, nullptr); }
+    // The fast entry of its first slice. Where no span is, all are 0.
+    void set_fast(uintptr_t base, uint32_t fast) noexcept {
+        leaf_of(base).fast[slice_in_leaf(base)].store(fast, std::memory_order_relaxed);
     }
+
+    // The span that has `address` anywhere in it, or null. Slower than find().
+    [[nodiscard, gnu::cold]] span* around(uintptr_t address) const noexcept;
 
     // Leads the fast half of every address to "none", and back. A membarrier that restarts sequences makes
     // the first certain for all threads (front/cache.h).
@@ -131,6 +135,12 @@ public:
     }
 
 private:
+    [[nodiscard]] page_map_leaf& leaf_of(uintptr_t address) const noexcept {
+        return *leaves_[address >> leaf_shift].load(std::memory_order_relaxed);
+    }
+    void set_span(uintptr_t address, span* s) noexcept {
+        leaf_of(address).span_of(address).store(s, std::memory_order_relaxed);
+    }
     void show_leaves(bool shown) noexcept;
     void show(size_t root, bool shown) noexcept;
     static size_t slice_in_leaf(uintptr_t address) { return (address >> slice_shift) & (leaf_entries - 1); }

@@ -37,11 +37,11 @@ void page_tier::rebuild() noexcept {
         purges_.store(0, std::memory_order_relaxed);
     committed_ = used_slices_ = dirty_slices_ = surrendered_ = 0;
     for (region* r = first_region_; r != nullptr; r = r->next) {
-        r->first_usable = 0;
         for (uint32_t i = 0; i < r->block_count; ++i) {
             block& b = r->blocks[i];
             b.room_place().forget();
             b.age_place().forget();
+            note(b);
             if (b.state == block_state::released || b.state == block_state::lost)
                 surrendered_ += block_size;
             if (b.state != block_state::committed)
@@ -64,10 +64,13 @@ void page_tier::rebuild() noexcept {
 
 // ---- the lists of blocks by room
 
+// After each change of its masks.
 void page_tier::file(block& b) noexcept {
-    b.bucket = static_cast<uint8_t>(longest_run(b.free));
-    if (b.bucket == 0)
+    note(b);
+    b.bucket = 0;
+    if (b.free == 0)
         return;
+    b.bucket = static_cast<uint8_t>(longest_run(b.free));
     // Resident memory first: a block that would have to be faulted in waits at the end.
     if (b.dirty != 0)
         rooms_[b.bucket].push_front(b);
@@ -94,16 +97,14 @@ bool page_tier::take(block& b, uint32_t slices) noexcept {
     return dirty == 0;
 }
 
-void page_tier::give(block& b, uint32_t slices, bool clean) noexcept {
+void page_tier::give(block& b, uint32_t slices, bool clean, uint64_t now) noexcept {
     unfile(b);
-    if (b.free == 0)
-        note_usable(b);
     b.free |= slices;
     set_used(used_slices_ - count_bits(slices));
     if (!clean) {
         b.dirty |= slices;
         dirty_slices_ += count_bits(slices);
-        b.last_freed_ms = source_->now_ms();
+        b.last_freed_ms = now;
         if (b.age_place().linked())
             b.age_place().unlink();
         dirty_blocks_.push_back(b);
@@ -111,10 +112,14 @@ void page_tier::give(block& b, uint32_t slices, bool clean) noexcept {
     file(b);
 }
 
-void page_tier::note_usable(const block& b) noexcept {
-    const auto index = static_cast<uint32_t>((b.base - b.home->base) / block_size);
-    if (index < b.home->first_usable)
-        b.home->first_usable = index;
+void page_tier::set_state(block& b, block_state state) noexcept {
+    b.state = state;
+    note(b);
+}
+
+void page_tier::note(const block& b) noexcept {
+    const uint32_t index = b.home->index_of(b);
+    b.home->groups[index / block_group::size].note(index % block_group::size, b);
 }
 
 void page_tier::remember_peak() noexcept {
@@ -148,27 +153,28 @@ page_run page_tier::allocate(slice_count length, size_t alignment) noexcept {
     return run;
 }
 
-constexpr uint32_t starts_aligned_to(unsigned slices) {
-    uint32_t starts = 0;
-    for (unsigned i = 0; i < slices_per_block; i += slices)
-        starts |= uint32_t{1} << i;
-    return starts;
+// A bit for each slice of a block that has this alignment, a power of two up to the block.
+constexpr uint32_t places_aligned_to(unsigned slices) {
+    return static_cast<uint32_t>(~uint32_t{0} / ((uint64_t{1} << slices) - 1));
 }
+static_assert(places_aligned_to(1) == ~uint32_t{0} && places_aligned_to(8) == 0x01010101 &&
+              places_aligned_to(32) == 1);
 
 // The bucket of the shortest sufficient run holds the blocks that are hardest to use for anything else;
 // within it the fullest of the first few, so that emptier blocks get to drain. `resident`: only runs that are
 // dirty throughout.
-block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices, bool resident) noexcept {
+block* page_tier::fullest_with(unsigned slices, uint32_t places, bool resident) noexcept {
     constexpr int looked_at = 8;
     for (unsigned bucket = slices; bucket < bucket_count; ++bucket) {
         block* best = nullptr;
-        int best_free = slices_per_block + 1;
+        uint32_t best_free = slices_per_block + 1;
         int looked = 0;
         for (block* b = rooms_[bucket].front(); b != nullptr && looked < looked_at;
              b = rooms_[bucket].after(*b), ++looked) {
-            const auto free = static_cast<int>(count_bits(b->free));
-            const uint32_t usable = resident ? b->dirty : b->free;
-            if (free < best_free && (run_starts(usable, slices) & starts_aligned_to(alignment_slices)) != 0) {
+            if ((run_starts(resident ? b->dirty : b->free, slices) & places) == 0)
+                continue;
+            const uint32_t free = count_bits(b->free);
+            if (free < best_free) {
                 best = b;
                 best_free = free;
             }
@@ -182,11 +188,11 @@ block* page_tier::fullest_with(unsigned slices, unsigned alignment_slices, bool 
 // Of the `starts` of runs of so many slices, the lowest of those where the most are dirty: the others would
 // have to be faulted in.
 static unsigned most_resident(const block& b, uint32_t starts, unsigned slices) {
-    unsigned best = 0;
-    int most = -1;
+    auto best = static_cast<unsigned>(__builtin_ctz(starts));
+    uint32_t most = 0;
     for (; starts != 0; starts &= starts - 1) {
         const auto first = static_cast<unsigned>(__builtin_ctz(starts));
-        const auto dirty = static_cast<int>(count_bits(b.dirty & run_mask(first, slices)));
+        const uint32_t dirty = count_bits(b.dirty & run_mask(first, slices));
         if (dirty > most) {
             most = dirty;
             best = first;
@@ -196,15 +202,18 @@ static unsigned most_resident(const block& b, uint32_t starts, unsigned slices) 
 }
 
 page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) noexcept {
-    block* b = dirty_slices_ < slices ? nullptr : fullest_with(slices, alignment_slices, true);
+    const uint32_t places = places_aligned_to(alignment_slices);
+    block* b = dirty_slices_ < slices ? nullptr : fullest_with(slices, places, true);
+    const bool resident = b != nullptr;
     if (b == nullptr)
-        b = fullest_with(slices, alignment_slices, false);
+        b = fullest_with(slices, places, false);
     if (b == nullptr)
         b = ready_block();
     if (b == nullptr)
         return {};
-    const unsigned first =
-        most_resident(*b, run_starts(b->free, slices) & starts_aligned_to(alignment_slices), slices);
+    const uint32_t starts = run_starts(resident ? b->dirty : b->free, slices) & places;
+    const unsigned first = resident || b->dirty == 0 ? static_cast<unsigned>(__builtin_ctz(starts))
+                                                     : most_resident(*b, starts, slices);
     const bool zeroed = take(*b, run_mask(first, slices));
     return {b->base + slice_count{first}.bytes(), zeroed};
 }
@@ -241,37 +250,19 @@ block* page_tier::ready_block() noexcept {
 
 block* page_tier::find_without_memory() noexcept {
     for (region* r = first_region_; r != nullptr; r = r->next)
-        for (uint32_t i = r->first_usable; i < r->block_count; ++i)
-            if (r->blocks[i].state == block_state::reserved || r->blocks[i].state == block_state::released)
-                return &r->blocks[i];
+        for (uint32_t first = 0; first < r->block_count; first += block_group::size) {
+            const uint64_t without = r->groups[first / block_group::size].without_memory;
+            if (without != 0)
+                return &r->blocks[first + static_cast<uint32_t>(__builtin_ctzll(without))];
+        }
     return nullptr;
 }
 
-// Calls visit(base, length) for every stretch of at least `wanted` free slices in a row, lowest address
-// first, until it answers true. free_of(block) says which of a block's slices count.
-template <typename FreeOf, typename Visit>
-void page_tier::for_each_stretch(uint32_t wanted, FreeOf free_of, Visit visit) noexcept {
-    for (region* r = first_region_; r != nullptr; r = r->next) {
-        while (r->first_usable < r->block_count && !r->blocks[r->first_usable].usable())
-            ++r->first_usable;
-        uint32_t have = 0; // free slices in a row up to the end of the block before
-        for (uint32_t i = r->first_usable; i <= r->block_count; ++i) {
-            const uint32_t free = i < r->block_count ? free_of(r->blocks[i]) : 0;
-            if (free == ~uint32_t{0}) {
-                have += slices_per_block;
-                continue;
-            }
-            if (free == 0 && have < wanted) {
-                have = 0;
-                continue;
-            }
-            const auto leading = static_cast<uint32_t>(__builtin_ctz(~free));
-            const uintptr_t end = r->base + i * block_size + slice_count{leading}.bytes();
-            if (have + leading >= wanted && visit(end - slice_count{have + leading}.bytes(), have + leading))
-                return;
-            have = static_cast<uint32_t>(__builtin_clz(~free));
-        }
-    }
+template <typename Visit>
+void page_tier::for_each_stretch(stretch_of kind, uint32_t wanted, Visit visit) noexcept {
+    for (region* r = first_region_; r != nullptr; r = r->next)
+        if (lowtide::for_each_stretch(*r, kind, wanted, visit))
+            return;
 }
 
 // Of how many sufficient stretches the best is taken: where there are many, the next is hardly better.
@@ -282,15 +273,13 @@ uintptr_t page_tier::find_dirty(uint32_t wanted) noexcept {
     uintptr_t best = 0;
     uint32_t shortest = ~uint32_t{0};
     int looked = 0;
-    for_each_stretch(
-        wanted, [](const block& b) { return b.dirty; },
-        [&](uintptr_t base, uint32_t length) {
-            if (length < shortest) {
-                best = base;
-                shortest = length;
-            }
-            return length == wanted || ++looked == stretches_looked_at;
-        });
+    for_each_stretch(stretch_of::dirty, wanted, [&](uintptr_t base, uint32_t length) {
+        if (length < shortest) {
+            best = base;
+            shortest = length;
+        }
+        return length == wanted || ++looked == stretches_looked_at;
+    });
     return best;
 }
 
@@ -314,28 +303,21 @@ uintptr_t page_tier::find_most_dirty(uint32_t wanted) noexcept {
             most = dirty;
         }
     };
-    for_each_stretch(
-        wanted, [](const block& b) { return b.free; },
-        [&](uintptr_t base, uint32_t length) {
-            consider(base);
-            consider(base + slice_count{length - wanted}.bytes());
-            return ++looked == stretches_looked_at;
-        });
+    for_each_stretch(stretch_of::free, wanted, [&](uintptr_t base, uint32_t length) {
+        consider(base);
+        consider(base + slice_count{length - wanted}.bytes());
+        return ++looked == stretches_looked_at;
+    });
     return best;
 }
 
 // The lowest place, whether it has memory or not.
 uintptr_t page_tier::find_any(uint32_t wanted) noexcept {
     uintptr_t found = 0;
-    for_each_stretch(
-        wanted,
-        [](const block& b) {
-            return b.state == block_state::committed ? b.free : b.usable() ? ~uint32_t{0} : 0;
-        },
-        [&](uintptr_t base, uint32_t) {
-            found = base;
-            return true;
-        });
+    for_each_stretch(stretch_of::space, wanted, [&](uintptr_t base, uint32_t) {
+        found = base;
+        return true;
+    });
     return found;
 }
 
@@ -364,7 +346,7 @@ bool page_tier::make_ready(block& b) noexcept {
     if (released) {
         const os::claimed answer = source_->claim(b.base, block_size);
         if (answer == os::claimed::taken)
-            b.state = block_state::lost; // a new reservation will do instead
+            set_state(b, block_state::lost); // a new reservation will do instead
         if (answer != os::claimed::yes)
             return false;
     } else if (!source_->commit(b.base, block_size)) {
@@ -372,7 +354,7 @@ bool page_tier::make_ready(block& b) noexcept {
     }
     if (released)
         surrendered_ -= block_size;
-    b.state = block_state::committed;
+    set_state(b, block_state::committed);
     b.free = ~uint32_t{0};
     b.dirty = 0;
     __atomic_store_n(&committed_, committed_ + block_size, __ATOMIC_RELAXED);
@@ -386,9 +368,11 @@ region* page_tier::reserve_region(size_t bytes) noexcept {
     if (base == 0)
         return nullptr;
     const auto count = static_cast<uint32_t>(bytes / block_size);
+    const size_t groups_at = align_up(sizeof(region) + count * sizeof(block), alignof(block_group));
+    const size_t group_bytes = divide_up(count, block_group::size) * sizeof(block_group);
     void* record = nullptr;
     if (map_->cover(*source_, base, bytes))
-        record = records_->allocate(sizeof(region) + count * sizeof(block), true);
+        record = records_->allocate(groups_at + group_bytes, true);
     if (record == nullptr) {
         source_->release(base, bytes);
         return nullptr;
@@ -396,6 +380,7 @@ region* page_tier::reserve_region(size_t bytes) noexcept {
     auto* fresh = static_cast<region*>(record);
     fresh->base = base;
     fresh->block_count = count;
+    fresh->groups = reinterpret_cast<block_group*>(reinterpret_cast<uintptr_t>(record) + groups_at);
     return fresh;
 }
 
@@ -414,8 +399,9 @@ bool page_tier::add_region(size_t min_bytes) noexcept {
         b.base = fresh->base + i * block_size;
         b.home = fresh;
         if (block* before = map_->block_of(b.base))
-            before->state = block_state::lost; // surrendered by another region: a place has one record
+            set_state(*before, block_state::lost); // surrendered by another region: a place has one record
         map_->set_block(b.base, &b);
+        note(b);
     }
     (last_region_ == nullptr ? first_region_ : last_region_->next) = fresh;
     last_region_ = fresh;
@@ -428,7 +414,8 @@ bool page_tier::add_region(size_t min_bytes) noexcept {
 bool page_tier::deallocate(uintptr_t base, slice_count length, bool clean) noexcept {
     if (!lock())
         return false;
-    for_each_part(base, length.n, [&](block& b, uint32_t slices) { give(b, slices, clean); });
+    const uint64_t now = clean ? 0 : source_->now_ms();
+    for_each_part(base, length.n, [&](block& b, uint32_t slices) { give(b, slices, clean, now); });
     enforce_cap();
     mutex_.unlock();
     return true;

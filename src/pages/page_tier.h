@@ -11,6 +11,7 @@
 #include "pages/metadata.h"
 #include "pages/page_map.h"
 #include "pages/page_source.h"
+#include "pages/stretches.h"
 
 namespace lowtide {
 
@@ -87,13 +88,13 @@ private:
 
     page_run allocate_small(unsigned slices, unsigned alignment_slices) noexcept;
     [[LOWTIDE_RARE]] page_run allocate_large(slice_count length) noexcept;
-    block* fullest_with(unsigned slices, unsigned alignment_slices, bool resident) noexcept;
+    block* fullest_with(unsigned slices, uint32_t places, bool resident) noexcept;
     block* ready_block() noexcept;
     block* find_without_memory() noexcept;
     template <typename Visit>
     void for_each_part(uintptr_t at, uint32_t slices, Visit visit) const noexcept;
-    template <typename FreeOf, typename Visit>
-    void for_each_stretch(uint32_t wanted, FreeOf free_of, Visit visit) noexcept;
+    template <typename Visit>
+    void for_each_stretch(stretch_of kind, uint32_t wanted, Visit visit) noexcept;
     [[LOWTIDE_RARE]] uintptr_t find_dirty(uint32_t wanted) noexcept;
     [[LOWTIDE_RARE]] uintptr_t find_most_dirty(uint32_t wanted) noexcept;
     [[LOWTIDE_RARE]] uintptr_t find_any(uint32_t wanted) noexcept;
@@ -105,10 +106,11 @@ private:
     region* reserve_region(size_t bytes) noexcept;
     bool add_region(size_t min_bytes) noexcept;
     bool take(block& b, uint32_t slices) noexcept;
-    void give(block& b, uint32_t slices, bool clean) noexcept;
+    void give(block& b, uint32_t slices, bool clean, uint64_t now) noexcept;
     void file(block& b) noexcept;
     void unfile(block& b) noexcept;
-    void note_usable(const block& b) noexcept;
+    void set_state(block& b, block_state state) noexcept;
+    static void note(const block& b) noexcept;
     void remember_peak() noexcept;
 
     // reclaim.cpp
@@ -150,7 +152,6 @@ void page_tier::for_each_span(Visit visit) noexcept {
     if (!lock(true))
         return;
     for (const region* r = first_region_; r != nullptr; r = r->next) {
-        const span* last = nullptr;
         for (uint32_t i = 0; i < r->block_count; ++i) {
             const block& b = r->blocks[i];
             if (b.state != block_state::committed)
@@ -158,10 +159,10 @@ void page_tier::for_each_span(Visit visit) noexcept {
             for (uint32_t slice = 0; slice < slices_per_block; ++slice) {
                 if ((b.free >> slice & 1) != 0)
                     continue;
-                span* s = map_->find(b.base + slice_count{slice}.bytes());
-                if (s != nullptr && s != last)
+                const uintptr_t at = b.base + slice_count{slice}.bytes();
+                span* s = map_->find(at);
+                if (s != nullptr && s->base == at)
                     visit(*s);
-                last = s;
             }
         }
     }

@@ -133,7 +133,6 @@ size_t page_tier::purge_block(block& b) noexcept {
     b.purging &= ~slices;
     b.free |= slices;
     b.dirty |= refused;
-    note_usable(b);
     file(b);
     if (refused != 0) {
         dirty_slices_ += count_bits(refused);
@@ -169,7 +168,7 @@ bool page_tier::give_up(block& b) noexcept {
         b.free = b.dirty = 0;
         __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
     }
-    b.state = block_state::released;
+    set_state(b, block_state::released);
     surrendered_ += block_size;
     return true;
 }
@@ -181,10 +180,8 @@ size_t page_tier::surrender() noexcept {
     for (region* r = first_region_; r != nullptr; r = r->next) {
         for (uint32_t i = 0; i < r->block_count; ++i) {
             block& b = r->blocks[i];
-            if (b.state == block_state::lost && map_->block_of(b.base) == &b) {
-                b.state = block_state::released; // perhaps its place is free again
-                note_usable(b);
-            }
+            if (b.state == block_state::lost && map_->block_of(b.base) == &b)
+                set_state(b, block_state::released); // perhaps its place is free again
             if (b.state == block_state::reserved || (b.state == block_state::committed && b.empty()))
                 bytes += give_up(b) ? block_size : 0;
         }

@@ -8,7 +8,8 @@ void run_tier::describe(span& s, slice_count length) noexcept {
     s.object_size = length.bytes();
     const bool in_magazines = s.object_size > max_slab_object && s.object_size <= max_class_object;
     s.sc = in_magazines ? class_holding(s.object_size) : size_class{};
-    map_->set(s.base, length, &s, fast_entry_of(s.sc), {1});
+    map_->set_single(s.base, length, &s);
+    map_->set_fast(s.base, fast_entry_of(s.sc));
 }
 
 void run_tier::count(const span& s) noexcept {
@@ -45,10 +46,10 @@ bool run_tier::deallocate(span& s) noexcept {
     const uintptr_t base = s.base;
     const slice_count length = s.length;
     // First out of the map: once the slices are free, another thread may have them.
-    const uint32_t fast = fast_entry_of(s.sc);
-    map_->clear(base, length, {1});
+    map_->set_fast(base, 0);
+    map_->clear_single(base, length);
     if (!pages_->deallocate(base, length)) {
-        map_->set(base, length, &s, fast, {1});
+        describe(s, length);
         return false;
     }
     uncount(s.sc, s.object_size);
@@ -69,11 +70,11 @@ bool run_tier::resize(span& s, size_t size) noexcept {
     } else {
         const uintptr_t tail = s.base + length.bytes();
         const slice_count rest{old.n - length.n};
-        map_->clear(tail, rest, {0});
+        map_->clear_single(tail, rest);
         // Whoever shrinks a block of this size wants the memory back now, not when it has been idle.
         const bool purged = source_->purge(tail, rest.bytes());
         if (!pages_->deallocate(tail, rest, purged)) {
-            map_->set(tail, rest, &s, 0, {0});
+            describe(s, old);
             return false;
         }
     }

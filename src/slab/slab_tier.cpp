@@ -43,8 +43,7 @@ void slab_tier::rebuild(size_class c) noexcept {
     pages_->for_each_span([&](span& s) {
         if (s.kind != span_kind::slab || s.sc != c)
             return;
-        map_->set(s.base, s.length, &s, fast_entry_of(c),
-                  s.length); // perhaps only begun when the thread died
+        map_->set(s.base, s.length, &s, fast_entry_of(c)); // perhaps only begun when the thread died
         s.forget();
         s.free_objects = count_free(s);
         s.first_free_word = 0;
@@ -77,7 +76,7 @@ span* slab_tier::create(size_class c) noexcept {
     s->reciprocal = g.reciprocal;
     for (uint32_t i = 0; i < g.capacity; i += 64)
         s->bitmap()[i / 64] = g.capacity - i >= 64 ? ~uint64_t{0} : (uint64_t{1} << (g.capacity - i)) - 1;
-    map_->set(s->base, s->length, s, fast_entry_of(c), s->length);
+    map_->set(s->base, s->length, s, fast_entry_of(c));
     return s;
 }
 
@@ -116,7 +115,7 @@ span* slab_tier::choose(slab_shard& shard) noexcept {
 void slab_tier::retire(span& s) noexcept {
     const uintptr_t base = s.base;
     const slice_count length = s.length;
-    map_->clear(base, length, length);
+    map_->clear(base, length);
     if (!pages_->deallocate(base,
                             length)) // interrupted: a signal handler's free. Rare enough to lose a slab for.
         return;

@@ -35,7 +35,7 @@ protected:
         EXPECT_EQ(result.s->base % slice_size, 0u);
         EXPECT_FALSE(result.s->parked) << "whatever the program has written there";
         EXPECT_EQ(result.s->sc, size_class{});
-        EXPECT_EQ(map->find(result.s->base + size - 1), result.s);
+        EXPECT_EQ(map->around(result.s->base + size - 1), result.s);
         return *result.s;
     }
     // One object follows another.
@@ -86,7 +86,7 @@ TEST_F(parking, is_for_objects_that_follow_another_soon) {
 
 TEST_F(parking, the_next_object_gets_the_mapping_that_was_freed_last) {
     const uintptr_t base = park(64 * mebibyte);
-    EXPECT_EQ(map->find(base + os::page_size()), nullptr);
+    EXPECT_EQ(map->around(base + os::page_size()), nullptr);
     EXPECT_EQ(all.count(), 0u);
     EXPECT_EQ(all.bytes(), 0u);
     EXPECT_EQ(all.returned_bytes(), returned_before);
@@ -109,7 +109,7 @@ TEST_F(parking, a_smaller_object_gets_the_beginning_and_grows_into_the_rest) {
         EXPECT_EQ(s->mapping, base) << "it stays";
         EXPECT_GE(s->object_size, size);
         EXPECT_EQ(all.bytes(), s->object_size);
-        EXPECT_EQ(map->find(s->base + size - 1), s);
+        EXPECT_EQ(map->around(s->base + size - 1), s);
     }
     EXPECT_EQ(all.parked_bytes(), 0u);
     EXPECT_EQ(reinterpret_cast<unsigned char*>(s->base)[4 * mebibyte - 1], 1);

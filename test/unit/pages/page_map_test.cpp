@@ -35,22 +35,56 @@ TEST_F(page_maps, an_empty_map_finds_nothing_at_any_address) {
 
 TEST_F(page_maps, a_span_is_found_from_each_of_its_bytes_and_from_no_other) {
     ASSERT_TRUE(map->cover(*fake.source(), place, block_size));
-    map->set(place + slice_size, {3}, &some, 0, {0});
+    map->set(place + slice_size, {3}, &some, 0);
     EXPECT_EQ(map->find(place + slice_size - 1), nullptr);
     for (uintptr_t offset = slice_size; offset < 4 * slice_size; offset += 1021)
         ASSERT_EQ(map->find(place + offset), &some);
     EXPECT_EQ(map->find(place + 4 * slice_size - 1), &some);
     EXPECT_EQ(map->find(place + 4 * slice_size), nullptr);
-    map->clear(place + 2 * slice_size, {1}, {0});
+    map->clear(place + 2 * slice_size, {1});
     EXPECT_EQ(map->find(place + slice_size), &some);
     EXPECT_EQ(map->find(place + 2 * slice_size), nullptr);
     EXPECT_EQ(map->find(place + 3 * slice_size), &some);
 }
 
+// Only where it begins, and at the blocks behind, so that a long one is registered in no time.
+TEST_F(page_maps, the_span_of_one_object_is_found_at_its_beginning_and_around_all_of_its_bytes) {
+    ASSERT_TRUE(map->cover(*fake.source(), place, 4 * block_size));
+    const uintptr_t base = place + 3 * slice_size;
+    some.base = base;
+    some.length = {2 * slices_per_block + 5};
+    map->set_single(base, some.length, &some);
+    EXPECT_EQ(map->find(base), &some);
+    EXPECT_EQ(map->find(base + slice_size), nullptr);
+    EXPECT_EQ(map->around(base - 1), nullptr);
+    for (uintptr_t offset = 0; offset < some.length.bytes(); offset += 4093)
+        ASSERT_EQ(map->around(base + offset), &some) << offset;
+    EXPECT_EQ(map->around(base + some.length.bytes() - 1), &some);
+    EXPECT_EQ(map->around(base + some.length.bytes()), nullptr);
+    map->clear_single(base, some.length);
+    for (uintptr_t offset = 0; offset < some.length.bytes(); offset += slice_size)
+        ASSERT_EQ(map->around(base + offset), nullptr) << offset;
+}
+
+TEST_F(page_maps, what_lies_around_an_address_is_not_what_lies_before_it) {
+    ASSERT_TRUE(map->cover(*fake.source(), place, block_size));
+    some.base = place;
+    some.length = {2};
+    map->set(place, some.length, &some, 0);
+    EXPECT_EQ(map->around(place + 2 * slice_size - 1), &some);
+    EXPECT_EQ(map->around(place + 2 * slice_size), nullptr);
+    for (const uintptr_t nowhere : {uintptr_t{0}, place - 1, place + block_size, UINTPTR_MAX})
+        EXPECT_EQ(map->around(nowhere), nullptr) << std::hex << nowhere;
+    some.kind = span_kind::huge;
+    some.object_size = slice_size + 1;
+    EXPECT_EQ(map->around(place + slice_size), &some);
+    EXPECT_EQ(map->around(place + slice_size + 1), nullptr) << "the rest of the slice may be somebody else's";
+}
+
 // 2^48 and more apart, so that all of the lower bits are the same.
 TEST_F(page_maps, addresses_with_other_upper_bits_find_nothing) {
     ASSERT_TRUE(map->cover(*fake.source(), place, block_size));
-    map->set(place, {1}, &some, 0, {0});
+    map->set(place, {1}, &some, 0);
     map->set_block(place, reinterpret_cast<block*>(&other));
     ASSERT_TRUE(map->in_block(place));
     for (unsigned bit = 48; bit < 64; ++bit) {
@@ -67,7 +101,7 @@ TEST_F(page_maps, addresses_with_other_upper_bits_find_nothing) {
 TEST_F(page_maps, a_span_may_lie_across_the_border_of_two_leaves) {
     const uintptr_t base = place - slice_size;
     ASSERT_TRUE(map->cover(*fake.source(), base, 2 * slice_size));
-    map->set(base, {2}, &some, 0, {0});
+    map->set(base, {2}, &some, 0);
     EXPECT_EQ(map->find(place - 1), &some);
     EXPECT_EQ(map->find(place), &some);
     EXPECT_EQ(map->find(place + slice_size), nullptr);
@@ -87,12 +121,13 @@ uint32_t fast_entry(const page_map& map, uintptr_t address) {
 TEST_F(page_maps, the_fast_entry_is_at_the_slices_it_was_given_to) {
     const size_class c = class_holding(64);
     ASSERT_TRUE(map->cover(*fake.source(), place, block_size));
-    map->set(place, {4}, &some, fast_entry_of(c), {4});
-    map->set(place + 4 * slice_size, {4}, &other, fast_entry_of(c), {1});
+    map->set(place, {4}, &some, fast_entry_of(c));
+    map->set_single(place + 4 * slice_size, {4}, &other);
+    map->set_fast(place + 4 * slice_size, fast_entry_of(c));
     for (uintptr_t slice = 0; slice < 9; ++slice)
         EXPECT_EQ(fast_entry(*map.get(), place + slice * slice_size), slice <= 4 ? fast_entry_of(c) : 0)
             << slice;
-    map->clear(place, {4}, {4});
+    map->clear(place, {4});
     EXPECT_EQ(fast_entry(*map.get(), place), 0u);
 }
 
@@ -105,12 +140,12 @@ TEST_F(page_maps, a_closed_map_has_no_fast_entries_until_it_is_opened_again) {
     const size_class c = class_holding(64);
     const uintptr_t later = place + 5 * four_gib;
     ASSERT_TRUE(map->cover(*fake.source(), place, block_size));
-    map->set(place, {1}, &some, fast_entry_of(c), {1});
+    map->set(place, {1}, &some, fast_entry_of(c));
     map->close();
     EXPECT_EQ(fast_entry(*map.get(), place), 0u);
     EXPECT_EQ(map->find(place), &some) << "the slow half goes on";
     ASSERT_TRUE(map->cover(*fake.source(), later, block_size));
-    map->set(later, {1}, &other, fast_entry_of(c), {1});
+    map->set(later, {1}, &other, fast_entry_of(c));
     EXPECT_EQ(fast_entry(*map.get(), later), 0u) << "nor has a leaf that comes meanwhile";
     map->open();
     EXPECT_EQ(fast_entry(*map.get(), place), fast_entry_of(c));
@@ -144,7 +179,7 @@ TEST_F(page_maps, threads_that_cover_the_same_space_agree_on_its_leaves) {
             for (unsigned i = 0; i < leaves; ++i) {
                 const uintptr_t mine = place + i * four_gib + t * slice_size;
                 EXPECT_TRUE(map->cover(system, mine, slice_size));
-                map->set(mine, {1}, &spans[t * leaves + i], fast_entry_of(class_holding(t * 16)), {1});
+                map->set(mine, {1}, &spans[t * leaves + i], fast_entry_of(class_holding(t * 16)));
             }
         });
     for (std::thread& t : all)

@@ -16,9 +16,9 @@ protected:
     // The map leads from every slice of the run, and from no neighbour, to its record.
     void expect_registered(span& s) {
         for (uint32_t i = 0; i < s.length.n; ++i)
-            EXPECT_EQ(map->find(s.base + i * slice_size + 77), &s);
-        EXPECT_NE(map->find(s.base - 1), &s);
-        EXPECT_NE(map->find(s.base + s.length.bytes()), &s);
+            EXPECT_EQ(map->around(s.base + i * slice_size + 77), &s);
+        EXPECT_NE(map->around(s.base - 1), &s);
+        EXPECT_NE(map->around(s.base + s.length.bytes()), &s);
     }
 
     run_tier all{&pages, map.get(), &records, fake.source()};
@@ -68,7 +68,7 @@ TEST_F(runs, that_are_gone_are_not_found_and_their_records_are_used_again) {
     const uintptr_t base = s.base;
     EXPECT_TRUE(all.deallocate(s));
     for (uint32_t i = 0; i < 5; ++i)
-        EXPECT_EQ(map->find(base + i * slice_size), nullptr);
+        EXPECT_EQ(map->around(base + i * slice_size), nullptr);
     const size_t mapped = records.mapped_bytes();
     for (int i = 0; i < 10'000; ++i)
         EXPECT_TRUE(all.deallocate(take_run(300 * kib)));
