@@ -37,7 +37,7 @@ span* huge_tier::settle(const mapping& m) noexcept {
     s->mapping_bytes = m.bytes;
     s->base = m.base + os::page_size();
     s->object_size = m.bytes - os::page_size();
-    map_->set_single(s->base, slice_count::holding(s->object_size), s);
+    map_->set_huge(s->base, slice_count::holding(s->object_size), s);
     return s;
 }
 
@@ -199,7 +199,7 @@ span_result huge_tier::allocate(size_t size, size_t alignment) noexcept {
 }
 
 void huge_tier::deallocate(span& s) noexcept {
-    map_->clear_single(s.base, slice_count::holding(s.object_size));
+    map_->clear_huge(s.base, slice_count::holding(s.object_size));
     count_.fetch_sub(1, std::memory_order_relaxed);
     bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);
     give_back(park({s.mapping, s.mapping_bytes}));
@@ -221,10 +221,10 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
     // Forget a place before its pages leave it, here and below: the next mmap of another thread may land
     // there.
     if (new_bytes < old.bytes)
-        map_->clear_single(old_base, old_length);
+        map_->clear_huge(old_base, old_length);
     if (!os::resize_in_place(old.base, old.bytes, new_bytes)) {
         if (new_bytes < old.bytes)
-            map_->set_single(old_base, old_length, &s);
+            map_->set_huge(old_base, old_length, &s);
         m.base = os::reserve_behind(header, new_bytes, base_alignment);
         if (m.base == 0)
             return nullptr;
@@ -232,9 +232,9 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
             os::release(m.base, new_bytes);
             return nullptr;
         }
-        map_->clear_single(old_base, old_length);
+        map_->clear_huge(old_base, old_length);
         if (!os::move(old.base, old.bytes, m.base, new_bytes)) {
-            map_->set_single(old_base, old_length, &s);
+            map_->set_huge(old_base, old_length, &s);
             return nullptr;
         }
     } else if (new_bytes > old.bytes && !map_->cover(page_source{}, m.base, new_bytes)) {

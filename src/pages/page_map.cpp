@@ -1,5 +1,7 @@
 #include "pages/page_map.h"
 
+#include "pages/block.h"
+
 namespace lowtide {
 
 // The last slice of a huge span may be shared with a mapping that isn't ours.
@@ -69,15 +71,20 @@ void page_map::set_single(uintptr_t base, slice_count length, span* s) noexcept 
         set_span(at, s);
 }
 
+void page_map::set_huge(uintptr_t base, slice_count length, span* s) noexcept {
+    for (uintptr_t at = base; at != base + length.bytes(); at += slice_size)
+        set_span(at, s);
+}
+
+// Looks back in blocks only: the records of what lies there stay in memory, whatever another thread frees
+// meanwhile. That of a huge span before `address` may go at any moment.
 span* page_map::around(uintptr_t address) const noexcept {
-    const uintptr_t first = align_down(address, block_size);
-    for (uintptr_t at = align_down(address, slice_size);; at -= slice_size) {
-        span* s = find(at);
-        if (s != nullptr)
-            return address - s->base < bytes_of(*s) ? s : nullptr;
-        if (at == first)
-            return nullptr;
-    }
+    span* s = find(address);
+    if (s == nullptr && in_block(address) && block_of(address)->state == block_state::committed)
+        for (uintptr_t at = address;
+             s == nullptr && align_down(at, slice_size) != align_down(at, block_size);)
+            s = find(at -= slice_size);
+    return s != nullptr && address - s->base < bytes_of(*s) ? s : nullptr;
 }
 
 } // namespace lowtide

@@ -111,11 +111,14 @@ public:
     void set(uintptr_t base, slice_count length, span* s, uint32_t fast) noexcept;
     void clear(uintptr_t base, slice_count length) noexcept { set(base, length, nullptr, 0); }
 
-    // The same for a span that is one object: only its first slice, and the first of each block behind it,
-    // so that around() needn't look far. A run may have hundreds of slices.
+    // The same for a run in blocks that is one object: only its first slice, and the first of each block
+    // behind it, so that around() needn't look far. It may have hundreds of slices.
     void set_single(uintptr_t base, slice_count length, span* s) noexcept;
     void clear_single(uintptr_t base, slice_count length) noexcept { set_single(base, length, nullptr); }
-    // The fast entry of its first slice. Where no span is, all are 0.
+    // For a huge span: all slices, but no fast entry.
+    void set_huge(uintptr_t base, slice_count length, span* s) noexcept;
+    void clear_huge(uintptr_t base, slice_count length) noexcept { set_huge(base, length, nullptr); }
+    // The fast entry of a slice. Where no span is, all are 0.
     void set_fast(uintptr_t base, uint32_t fast) noexcept {
         leaf_of(base).fast[slice_in_leaf(base)].store(fast, std::memory_order_relaxed);
     }

@@ -209,3 +209,19 @@ TEST(growing_a_huge_block_moves_its_pages_and_copies_nothing) {
     CHECK(resident_pages((uintptr_t)block, (uintptr_t)block + 1 * GIB) <= 2 * MIB / page_size());
     free(block);
 }
+
+/* To every number of slices up to 64 MiB: the small block has a size class, and none of these may be taken
+   for it. */
+TEST(a_small_block_that_becomes_large_is_large) {
+    static const size_t from[] = {1, 24, 64, 100, 700, 5000, 20000, 65536};
+    for (size_t slices = 2; slices <= 1024; ++slices) {
+        for (size_t i = 0; i < COUNT_OF(from); ++i) {
+            const size_t size = slices * 65536 - 100;
+            char* const block = realloc(malloc(from[i]), size);
+            REQUIRE(block);
+            CHECK(malloc_usable_size(block) >= size);
+            block[0] = block[size - 1] = 1;
+            free(block);
+        }
+    }
+}

@@ -1,6 +1,8 @@
 // The page map: finds what was registered, and null for any other address, whatever its bits.
 #include "pages/page_map.h"
 
+#include "pages/block.h"
+
 #include "support/fake_pages.h"
 #include "support/zeroed.h"
 
@@ -53,6 +55,10 @@ TEST_F(page_maps, the_span_of_one_object_is_found_at_its_beginning_and_around_al
     const uintptr_t base = place + 3 * slice_size;
     some.base = base;
     some.length = {2 * slices_per_block + 5};
+    block committed;
+    committed.state = block_state::committed;
+    for (uintptr_t at = place; at < place + 4 * block_size; at += block_size)
+        map->set_block(at, &committed);
     map->set_single(base, some.length, &some);
     EXPECT_EQ(map->find(base), &some);
     EXPECT_EQ(map->find(base + slice_size), nullptr);
@@ -79,6 +85,19 @@ TEST_F(page_maps, what_lies_around_an_address_is_not_what_lies_before_it) {
     some.object_size = slice_size + 1;
     EXPECT_EQ(map->around(place + slice_size), &some);
     EXPECT_EQ(map->around(place + slice_size + 1), nullptr) << "the rest of the slice may be somebody else's";
+}
+
+// The record before it may be unmapped by another thread while this one looks.
+TEST_F(page_maps, a_huge_span_that_lies_before_an_address_is_not_looked_at) {
+    ASSERT_TRUE(map->cover(*fake.source(), place, block_size));
+    auto* const gone = reinterpret_cast<span*>(uintptr_t{64}); // a crash, if it is read
+    map->set_huge(place, {2}, gone);
+    EXPECT_EQ(map->find(place + slice_size), gone);
+    EXPECT_EQ(map->around(place + 2 * slice_size), nullptr);
+    block lost;
+    lost.state = block_state::lost;
+    map->set_block(place, &lost);
+    EXPECT_EQ(map->around(place + 2 * slice_size), nullptr);
 }
 
 // 2^48 and more apart, so that all of the lower bits are the same.
