@@ -44,9 +44,10 @@ constexpr size_t slab_object_size(unsigned index) {
     return (linear_limit << doubling) + ((linear_limit / classes_per_doubling) << doubling) * step;
 }
 
-// The smallest class that holds `size` bytes; size is at most max_class_object. A size of 0 gets the
-// smallest.
+// The smallest class that holds `size` bytes; none above max_class_object. A size of 0 gets the smallest.
 constexpr size_class class_holding(size_t size) {
+    if (size > max_class_object)
+        return size_class{};
     if (size <= linear_limit)
         return size_class{static_cast<uint8_t>(size == 0 ? 1 : divide_up(size, min_alignment))};
     if (size <= max_slab_object) {

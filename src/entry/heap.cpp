@@ -291,7 +291,7 @@ void* heap::reallocate(void* p, size_t size) noexcept {
     const size_t old_size = s.object_size;
     switch (s.kind) {
     case span_kind::slab:
-        if (wastes_little(s.sc, size) || (size <= max_slab_object && class_holding(size) == s.sc))
+        if (wastes_little(s.sc, size) || class_holding(size) == s.sc)
             return p;
         break;
     case span_kind::run:

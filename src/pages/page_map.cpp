@@ -80,10 +80,13 @@ void page_map::set_huge(uintptr_t base, slice_count length, span* s) noexcept {
 // meanwhile. That of a huge span before `address` may go at any moment.
 span* page_map::around(uintptr_t address) const noexcept {
     span* s = find(address);
-    if (s == nullptr && in_block(address) && block_of(address)->state == block_state::committed)
-        for (uintptr_t at = address;
-             s == nullptr && align_down(at, slice_size) != align_down(at, block_size);)
-            s = find(at -= slice_size);
+    if (s == nullptr && in_block(address) && block_of(address)->state == block_state::committed) {
+        const uintptr_t first = align_down(address, block_size);
+        for (uintptr_t at = align_down(address, slice_size); s == nullptr && at != first;) {
+            at -= slice_size;
+            s = find(at);
+        }
+    }
     return s != nullptr && address - s->base < bytes_of(*s) ? s : nullptr;
 }
 

@@ -68,8 +68,8 @@ constexpr size_class class_of_entry(uint32_t entry) {
 // Zeroed memory is a valid, empty map.
 class page_map {
 public:
-    // The span registered for the slice that `address` lies in, or null: that of any byte of a slab, and of
-    // the first byte of a large object.
+    // The span registered for the slice that `address` lies in, or null: that of any byte of a slab or a
+    // huge object, and of the first byte of a run.
     [[nodiscard]] span* find(uintptr_t address) const noexcept {
         if (address >> (leaf_shift + 16) != 0) [[unlikely]]
             return nullptr;

@@ -41,11 +41,12 @@ void page_tier::rebuild() noexcept {
             block& b = r->blocks[i];
             b.room_place().forget();
             b.age_place().forget();
-            note(b);
             if (b.state == block_state::released || b.state == block_state::lost)
                 surrendered_ += block_size;
-            if (b.state != block_state::committed)
+            if (b.state != block_state::committed) {
+                note(b);
                 continue;
+            }
             committed_ += block_size;
             if (purges_died) {
                 b.free |= b.purging;
@@ -64,7 +65,7 @@ void page_tier::rebuild() noexcept {
 
 // ---- the lists of blocks by room
 
-// After each change of its masks.
+// After each change of its masks, and when it has been committed.
 void page_tier::file(block& b) noexcept {
     note(b);
     b.bucket = 0;
@@ -190,7 +191,9 @@ block* page_tier::fullest_with(unsigned slices, uint32_t places, bool resident) 
 static unsigned most_resident(const block& b, uint32_t starts, unsigned slices) {
     auto best = static_cast<unsigned>(__builtin_ctz(starts));
     uint32_t most = 0;
-    for (; starts != 0; starts &= starts - 1) {
+    if (b.dirty == 0)
+        return best;
+    for (; starts != 0 && most != slices; starts &= starts - 1) {
         const auto first = static_cast<unsigned>(__builtin_ctz(starts));
         const uint32_t dirty = count_bits(b.dirty & run_mask(first, slices));
         if (dirty > most) {
@@ -204,16 +207,13 @@ static unsigned most_resident(const block& b, uint32_t starts, unsigned slices) 
 page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) noexcept {
     const uint32_t places = places_aligned_to(alignment_slices);
     block* b = dirty_slices_ < slices ? nullptr : fullest_with(slices, places, true);
-    const bool resident = b != nullptr;
     if (b == nullptr)
         b = fullest_with(slices, places, false);
     if (b == nullptr)
         b = ready_block();
     if (b == nullptr)
         return {};
-    const uint32_t starts = run_starts(resident ? b->dirty : b->free, slices) & places;
-    const unsigned first = resident || b->dirty == 0 ? static_cast<unsigned>(__builtin_ctz(starts))
-                                                     : most_resident(*b, starts, slices);
+    const unsigned first = most_resident(*b, run_starts(b->free, slices) & places, slices);
     const bool zeroed = take(*b, run_mask(first, slices));
     return {b->base + slice_count{first}.bytes(), zeroed};
 }
@@ -354,7 +354,7 @@ bool page_tier::make_ready(block& b) noexcept {
     }
     if (released)
         surrendered_ -= block_size;
-    set_state(b, block_state::committed);
+    b.state = block_state::committed;
     b.free = ~uint32_t{0};
     b.dirty = 0;
     __atomic_store_n(&committed_, committed_ + block_size, __ATOMIC_RELAXED);

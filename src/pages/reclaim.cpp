@@ -15,6 +15,8 @@
 #include "os/thread.h"
 #include "pages/page_tier.h"
 
+#include <bit>
+
 namespace lowtide {
 
 namespace {
@@ -116,7 +118,7 @@ size_t page_tier::purge_block(block& b) noexcept {
     size_t calls = 0;
     for (uint32_t left = slices; left != 0; ++calls) {
         const auto first = static_cast<unsigned>(__builtin_ctz(left));
-        const auto length = static_cast<unsigned>(__builtin_ctzll(~(uint64_t{left} >> first)));
+        const auto length = static_cast<unsigned>(std::countr_one(left >> first));
         const uint32_t run = run_mask(first, length);
         if (!source_->purge(b.base + slice_count{first}.bytes(), slice_count{length}.bytes()))
             refused |= run;

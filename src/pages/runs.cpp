@@ -6,8 +6,7 @@ namespace lowtide {
 void run_tier::describe(span& s, slice_count length) noexcept {
     s.length = length;
     s.object_size = length.bytes();
-    const bool in_magazines = s.object_size > max_slab_object && s.object_size <= max_class_object;
-    s.sc = in_magazines ? class_holding(s.object_size) : size_class{};
+    s.sc = s.object_size > max_slab_object ? class_holding(s.object_size) : size_class{};
     map_->set_single(s.base, length, &s);
     map_->set_fast(s.base, fast_entry_of(s.sc));
 }

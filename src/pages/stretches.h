@@ -7,6 +7,8 @@
 
 #include "pages/block.h"
 
+#include <bit>
+
 namespace lowtide {
 
 // What a stretch is made of.
@@ -64,13 +66,6 @@ struct block_group {
 };
 static_assert(block_group::size * slices_per_block <= UINT16_MAX);
 
-constexpr uint32_t leading_slices(uint32_t mask) {
-    return mask == ~uint32_t{0} ? slices_per_block : static_cast<uint32_t>(__builtin_ctz(~mask));
-}
-constexpr uint32_t trailing_slices(uint32_t mask) {
-    return mask == ~uint32_t{0} ? slices_per_block : static_cast<uint32_t>(__builtin_clz(~mask));
-}
-
 // Looks through a group of `count` blocks that `before` slices in a row precede. Calls
 // ended(block, slice, length) where a stretch ends, in order, also where that has not crossed a border, until
 // it answers true: then so does this, and `found` is not complete.
@@ -78,6 +73,8 @@ template <typename Ended>
 bool look_through(const block* blocks, uint32_t count, const block_group& group, stretch_of kind,
                   uint32_t before, block_group::summary& found, Ended ended) {
     const auto mask_of = [&](uint32_t i) { return slices_of(blocks[i], kind); };
+    const auto leading_in = [&](uint32_t i) { return static_cast<uint32_t>(std::countr_one(mask_of(i))); };
+    const auto trailing_in = [&](uint32_t i) { return static_cast<uint32_t>(std::countl_one(mask_of(i))); };
     const block_group::edges edges = group.edges_of(kind);
     const uint64_t crossings = edges.last & edges.first >> 1; // bit i: from block i to the next
     uint32_t i = 0;
@@ -87,29 +84,29 @@ bool look_through(const block* blocks, uint32_t count, const block_group& group,
             length += slices_per_block;
             ++i;
         }
-        return i < count ? length + leading_slices(mask_of(i)) : length;
+        return i < count ? length + leading_in(i) : length;
     };
     const uint32_t leading = follow(0);
     found.leading = static_cast<uint16_t>(leading);
     if (i == count)
         return false;
-    if (ended(i, leading_slices(mask_of(i)), before + leading))
+    if (ended(i, leading_in(i), before + leading))
         return true;
     while (crossings >> i != 0) {
         i += static_cast<uint32_t>(__builtin_ctzll(crossings >> i));
-        const uint32_t trailing = trailing_slices(mask_of(i));
+        const uint32_t trailing = trailing_in(i);
         ++i;
         const uint32_t length = follow(trailing);
         if (i == count) {
             found.trailing = static_cast<uint16_t>(length);
             return false;
         }
-        if (ended(i, leading_slices(mask_of(i)), length))
+        if (ended(i, leading_in(i), length))
             return true;
         if (length > found.longest)
             found.longest = static_cast<uint16_t>(length);
     }
-    found.trailing = static_cast<uint16_t>(trailing_slices(mask_of(count - 1)));
+    found.trailing = static_cast<uint16_t>(trailing_in(count - 1));
     return false;
 }
 

@@ -17,6 +17,14 @@ TEST(size_classes, every_size_gets_the_smallest_class_that_holds_it) {
     EXPECT_EQ(expected, all_classes - 1);
 }
 
+// An index that wraps would be some other class's.
+TEST(size_classes, no_class_holds_what_is_larger_than_a_block) {
+    for (size_t size = max_class_object + 1; size < 64 * mebibyte; size += slice_size)
+        ASSERT_EQ(class_holding(size), size_class{}) << size;
+    for (const size_t size : {size_t{1} << 32, size_t{1} << 44, max_request, SIZE_MAX})
+        EXPECT_EQ(class_holding(size), size_class{}) << size;
+}
+
 TEST(size_classes, steps_are_16_bytes_to_128_then_8_to_a_doubling) {
     for (size_t size = 16; size <= 128; size += 16)
         EXPECT_EQ(object_size(class_holding(size)), size);
