@@ -295,6 +295,9 @@ void* heap::reallocate(void* p, size_t size) noexcept {
             return p;
         break;
     case span_kind::run:
+        // A magazine must not come to hand out what has another size now.
+        if (front_.holds(s.sc, p))
+            report_wrong_pointer("realloc", free_error::double_free, p, &s);
         if (runs_.resize(s, size))
             return p;
         break;

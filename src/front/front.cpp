@@ -159,9 +159,18 @@ void front::defer(void* p) noexcept {
 
 stock front::empty_magazine(size_class c, magazine* reuse) noexcept {
     magazine* m = reuse != nullptr ? reuse : static_cast<magazine*>(records_->allocate(sizeof(magazine)));
-    if (m != nullptr)
-        m->set_capacity(use_[index_of(c)].capacity.load(std::memory_order_relaxed));
+    if (m == nullptr)
+        return {};
+    m->set_capacity(use_[index_of(c)].capacity.load(std::memory_order_relaxed));
+    if (reuse == nullptr && is_run_class(c))
+        warm_bytes_.fetch_add(m->capacity() * object_size(c), std::memory_order_relaxed);
     return {m, 0};
+}
+
+void front::scrap(size_class c, magazine* empty) noexcept {
+    if (is_run_class(c)) // whose capacity never changes
+        warm_bytes_.fetch_sub(empty->capacity() * object_size(c), std::memory_order_relaxed);
+    records_->deallocate(empty, sizeof(magazine));
 }
 
 stock front::take_from_depot(size_class c, magazine* empty) noexcept {
@@ -196,7 +205,7 @@ void front::top_up(size_class c, stock& s, unsigned count) noexcept {
 void front::flush(size_class c, const stock& s) noexcept {
     if (s.count != 0)
         release_directly(c, s.objects(), s.count);
-    records_->deallocate(s.m, sizeof(magazine));
+    scrap(c, s.m);
 }
 
 // Passes a magazine on that nobody here needs; an empty one in return, perhaps.
@@ -217,13 +226,13 @@ magazine* front::dispose_for_empty(size_class c, const stock& s) noexcept {
 
 void front::dispose(size_class c, const stock& s) noexcept {
     if (magazine* empty = dispose_for_empty(c, s))
-        records_->deallocate(empty, sizeof(magazine));
+        scrap(c, empty);
 }
 
-void front::discard(magazine* empties) noexcept {
+void front::discard(size_class c, magazine* empties) noexcept {
     while (empties != nullptr) {
         magazine* next = empties->next;
-        records_->deallocate(empties, sizeof(magazine));
+        scrap(c, empties);
         empties = next;
     }
 }
@@ -271,7 +280,7 @@ void* front::allocate(size_class c) noexcept {
 void* front::serve(size_class c, stock s) noexcept {
     if (s.count == 0) {
         if (s.m != nullptr)
-            records_->deallocate(s.m, sizeof(magazine));
+            scrap(c, s.m);
         return nullptr;
     }
     void* p = s.pop();
@@ -300,10 +309,28 @@ void front::release(size_class c, void* p) noexcept {
     // cache line may be in use on another processor.
     if (shares_cache_line(c) && cache_.is_vacant(c))
         top_up(c, s, (s.m->capacity() + 1) / 2);
-    if (is_run_class(c))
-        warm_bytes_.fetch_add(s.m->capacity() * object_size(c), std::memory_order_relaxed);
     install(c, s);
     note_miss(c);
+}
+
+// The magazines are looked at in our hands, and put back.
+bool front::holds(size_class c, const void* p) noexcept {
+    if (!uses_magazines() || c == size_class{} || cache_.is_vacant(c))
+        return false;
+    bool found = false;
+    for (const position where : {position::spare, position::loaded}) {
+        stock s;
+        if (!cache_.exchange(c, where, {}, s) || s.m == nullptr)
+            continue;
+        for (unsigned i = 0; i < s.count; ++i)
+            found |= s.objects()[i] == p;
+        stock before;
+        if (!cache_.exchange(c, where, s, before))
+            flush(c, s);
+        else if (before.m != nullptr)
+            flush(c, before); // of another row, where we have been moved to
+    }
+    return found;
 }
 
 // ---- large runs
@@ -353,14 +380,7 @@ void front::drain_parked() noexcept {
 void front::drain_row(size_class c, position where) noexcept {
     stock s;
     if (cache_.exchange(c, where, {}, s) && s.m != nullptr)
-        drop(c, s);
-}
-
-// Empties a magazine that was in a row.
-void front::drop(size_class c, const stock& s) noexcept {
-    if (is_run_class(c))
-        warm_bytes_.fetch_sub(s.m->capacity() * object_size(c), std::memory_order_relaxed);
-    flush(c, s);
+        flush(c, s);
 }
 
 void front::drain() noexcept {
@@ -370,7 +390,7 @@ void front::drain() noexcept {
         const size_class c{static_cast<uint8_t>(i)};
         for (magazine* m = all.of_class[i]; m != nullptr;) {
             magazine* next = m->next;
-            drop(c, {m, m->stored});
+            flush(c, {m, m->stored});
             m = next;
         }
         drain_row(c, position::loaded); // where the kernel has no such membarrier
@@ -379,7 +399,7 @@ void front::drain() noexcept {
             continue;
         for (stock s = take_from_depot(c, nullptr); s.m != nullptr; s = take_from_depot(c, nullptr))
             flush(c, s);
-        discard(depot_.sweep(c));
+        discard(c, depot_.sweep(c));
     }
     for (span* s = all.parked; s != nullptr;) {
         auto* next = static_cast<span*>(s->next);
@@ -412,7 +432,7 @@ void front::tick() noexcept {
             depot_bytes_.fetch_sub(s.count * object_size(c), std::memory_order_relaxed);
             flush(c, s);
         }
-        discard(depot_.sweep(c));
+        discard(c, depot_.sweep(c));
     }
     drain_parked();
     pages_->tick();

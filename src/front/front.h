@@ -37,11 +37,14 @@ public:
     // Runs of no class, larger than a block. The one that was freed last is kept, one in each row: a program
     // that takes and frees one large buffer after the other pays 30 ns for it instead of 800.
     [[nodiscard]] span_result allocate_run(size_t size, size_t alignment) noexcept;
-    void release_run(span& s) noexcept;
+    [[LOWTIDE_RARE]] void release_run(span& s) noexcept;
 
     // Takes an object back. What is found to be freed wrongly may also be another object of the class, freed
     // before and checked now.
     void release(size_class c, void* p) noexcept;
+
+    // Whether a run was freed before and lies in one of this row's magazines.
+    [[nodiscard, LOWTIDE_RARE]] bool holds(size_class c, const void* p) noexcept;
 
     // Keeps an object, of any tier, that can't be given back now because a signal handler frees it in the
     // middle of the allocator. The list is linked through the objects.
@@ -85,11 +88,11 @@ private:
     void flush(size_class c, const stock& s) noexcept;
     void install(size_class c, const stock& s) noexcept;
     [[nodiscard]] magazine* dispose_for_empty(size_class c, const stock& s) noexcept;
-    void discard(magazine* empties) noexcept;
+    void scrap(size_class c, magazine* empty) noexcept;
+    void discard(size_class c, magazine* empties) noexcept;
     void drain_row(size_class c, position where) noexcept;
-    void drop(size_class c, const stock& s) noexcept;
     void drain_parked() noexcept;
-    void retire(span& s) noexcept;
+    [[LOWTIDE_RARE]] void retire(span& s) noexcept;
     void tick() noexcept;
 
     cache cache_;

@@ -141,3 +141,23 @@ PART(double_free_after_trim) {
 PROMISE(a_block_freed_again_after_its_slab_was_given_back_is_reported) {
     require_caught("double_free_after_trim", "free of ");
 }
+
+// realloc must not change what a magazine will hand out again.
+template <size_t To>
+void realloc_of_freed() {
+    void* block = announce(std::malloc(kMiB));
+    std::free(block);
+    void* again = std::realloc(launder(block), To);
+    survived();
+    std::free(again);
+}
+PART(realloc_of_freed_smaller) {
+    realloc_of_freed<200'000>();
+}
+PART(realloc_of_freed_larger) {
+    realloc_of_freed<kMiB + 300'000>();
+}
+PROMISE(realloc_of_a_freed_run_is_reported) {
+    require_caught_at_once("realloc_of_freed_smaller", "realloc of ");
+    require_caught_at_once("realloc_of_freed_larger", "realloc of ");
+}

@@ -381,6 +381,28 @@ TEST_F(magazines, find_a_double_free_of_a_run) {
 
 // ---- what signal handlers free
 
+TEST_F(magazines, know_the_freed_runs_that_they_hold) {
+    start();
+    const size_class c = class_of(300'000);
+    const auto some_run = [&] { return reinterpret_cast<void*>(runs.allocate(object_size(c), 16).s->base); };
+    void* freed[] = {some_run(), some_run()};
+    void* live = some_run();
+    for (void* p : freed)
+        caches.release(c, p);
+    ASSERT_EQ(caches.cached(c), 2u);
+    for (const void* p : freed)
+        EXPECT_TRUE(caches.holds(c, p));
+    EXPECT_FALSE(caches.holds(c, live));
+    EXPECT_FALSE(caches.holds(size_class{}, live));
+    EXPECT_EQ(caches.cached(c), 2u) << "they are where they were";
+    EXPECT_EQ(caches.allocate_cached(c), freed[1]);
+    EXPECT_FALSE(caches.holds(c, freed[1]));
+    EXPECT_EQ(caches.allocate_cached(c), freed[0]);
+    for (void* p : {freed[0], freed[1], live})
+        caches.release(c, p);
+    expect_that_all_goes_back();
+}
+
 TEST_F(magazines, let_objects_wait_that_a_handler_cannot_give_back) {
     start();
     const std::vector<void*> some = take(class_of(64), 3);
