@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int exit_run_failed = 1;
-constexpr int exit_wrong_request = 2;
+constexpr int exit_wrong_request = 125; // as the command line itself ends with
 constexpr int exit_interrupted = 130;
 
 constexpr double quick_scale = 0.1;
@@ -231,7 +231,7 @@ void add_bench_command(CLI::App& app, int& exit_code) {
     command->add_option("--html", asked->html, "Write the results as one page with plots to a file");
     command->add_flag("--quick", asked->quick, "A tenth of the work: for a first impression");
     command->footer(
-        "Exits with 1 if a run failed, 2 if something cannot be done as asked, 130 if interrupted.");
+        "Exits with 1 if a run failed, 125 if something cannot be done as asked, 130 if interrupted.");
     command->callback([asked, &exit_code] { exit_code = bench::bench_or_explain(*asked); });
 }
 

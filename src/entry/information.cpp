@@ -57,12 +57,12 @@ int mallopt(int parameter, int) noexcept {
     }
 }
 
+// What has a mapping of its own counts like the rest, and not in `hblkhd` as well: programs add that to
+// `uordblks` or to `arena`, and others, that know no mappings of their own, don't.
 struct mallinfo2 mallinfo2(void) noexcept {
     const account a = current_account();
     struct mallinfo2 m {};
     m.arena = a.pages.committed_bytes + a.huge_bytes;
-    m.hblks = a.huge_count;
-    m.hblkhd = a.huge_bytes;
     m.uordblks = a.live_bytes;
     m.fordblks = m.arena > a.live_bytes ? m.arena - a.live_bytes : 0;
     m.keepcost = a.pages.dirty_bytes;
@@ -77,8 +77,6 @@ struct mallinfo mallinfo(void) noexcept {
     struct mallinfo narrow {};
     narrow.arena = clamped(m.arena);
     narrow.ordblks = clamped(m.ordblks);
-    narrow.hblks = clamped(m.hblks);
-    narrow.hblkhd = clamped(m.hblkhd);
     narrow.uordblks = clamped(m.uordblks);
     narrow.fordblks = clamped(m.fordblks);
     narrow.keepcost = clamped(m.keepcost);

@@ -46,6 +46,21 @@ TEST(uordblks_is_exact_with_blocks_of_every_range_held_together) {
     CHECK_EQUAL(held(), before);
 }
 
+/* Programs add the two, or look at the first alone. */
+TEST(uordblks_with_hblkhd_counts_no_block_twice) {
+    for (size_t i = 0; i < COUNT_OF(sizes_of_every_range); ++i) {
+        const struct mallinfo2 before = mallinfo2();
+        void* const block = malloc(sizes_of_every_range[i]);
+        REQUIRE(block);
+        const struct mallinfo2 after = mallinfo2();
+        at("malloc", sizes_of_every_range[i], 0);
+        CHECK_EQUAL(after.uordblks + after.hblkhd - before.uordblks - before.hblkhd,
+                    malloc_usable_size(block));
+        CHECK_EQUAL(after.arena, after.uordblks + after.fordblks);
+        free(block);
+    }
+}
+
 /* Caches fill and spill on the way: what lies in them is not held. */
 TEST(uordblks_is_exact_for_many_small_blocks) {
     enum { count = 100000 };

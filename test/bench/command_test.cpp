@@ -82,41 +82,41 @@ TEST(html_report, nothing_in_the_results_ends_the_script_element) {
 
 TEST(bench, a_library_without_malloc_is_refused) {
     const ended end = bench_command(quickly({"pair/16", "--alloc", "own=" LOWTIDE_FAKE_NONE})).run();
-    EXPECT_EQ(exit_code(end), 2);
+    EXPECT_EQ(exit_code(end), 125);
     EXPECT_TRUE(says(end.errors, "allocator own: " LOWTIDE_FAKE_NONE " cannot be used: malloc comes from"));
     EXPECT_EQ(end.output, "");
 }
 
 TEST(bench, a_file_that_is_no_library_is_refused) {
     const ended end = bench_command(quickly({"pair/16", "--alloc", "own=/proc/self/status"})).run();
-    EXPECT_EQ(exit_code(end), 2);
+    EXPECT_EQ(exit_code(end), 125);
     EXPECT_TRUE(says(end.errors, "allocator own: "));
 }
 
 TEST(bench, an_allocator_that_is_missing_or_not_said_where_is_an_error) {
     const ended missing = bench_command(quickly({"pair/16", "--alloc", "own=/nowhere/lib.so"})).run();
-    EXPECT_EQ(exit_code(missing), 2);
+    EXPECT_EQ(exit_code(missing), 125);
     EXPECT_TRUE(says(missing.errors, "allocator own: no such file: /nowhere/lib.so"));
     const ended nameless = bench_command(quickly({"pair/16", "--alloc", LOWTIDE_FAKE_PLAIN})).run();
-    EXPECT_EQ(exit_code(nameless), 2);
+    EXPECT_EQ(exit_code(nameless), 125);
     EXPECT_TRUE(says(nameless.errors, "expected NAME=PATH.so"));
 }
 
 TEST(bench, two_allocators_cannot_have_one_name) {
     const ended end = bench_command(quickly({"pair/16", "--alloc", "glibc=" LOWTIDE_FAKE_PLAIN})).run();
-    EXPECT_EQ(exit_code(end), 2);
+    EXPECT_EQ(exit_code(end), 125);
     EXPECT_TRUE(says(end.errors, "there is an allocator of this name already"));
 }
 
 TEST(bench, a_pattern_that_matches_nothing_is_an_error_with_the_nearest_names) {
     const ended end = bench_command(quickly({"pair/61"})).run();
-    EXPECT_EQ(exit_code(end), 2);
+    EXPECT_EQ(exit_code(end), 125);
     EXPECT_TRUE(says(end.errors, "no workload matches 'pair/61' (did you mean pair/64 or pair/16"));
 }
 
 TEST(bench, a_report_that_cannot_be_written_is_an_error_before_anything_runs) {
     const ended end = bench_command(quickly({"--json", "/nowhere/results.json"})).run();
-    EXPECT_EQ(exit_code(end), 2);
+    EXPECT_EQ(exit_code(end), 125);
     EXPECT_TRUE(says(end.errors, "cannot write /nowhere/results.json"));
 }
 
