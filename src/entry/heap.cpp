@@ -182,6 +182,9 @@ size_t heap::trim() noexcept {
     front_.drain();
     pages_.purge_all();
     const size_t after = pages_.counts().purged_bytes;
+    // Elsewhere it stays reserved: in a hole another mapping might take its place for good.
+    if (os::address_space_limit() != SIZE_MAX)
+        pages_.surrender();
     const size_t huge = huge_.release_parked();
     relieving_.unlock_outermost();
     return after - before + huge;

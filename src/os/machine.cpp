@@ -109,17 +109,20 @@ void close_file(int fd) noexcept {
     system_call(SYS_close, fd);
 }
 
+size_t address_space_limit() noexcept {
+    rlimit space{};
+    const bool known = !failed(system_call(SYS_prlimit64, 0, RLIMIT_AS, 0, reinterpret_cast<long>(&space)));
+    return known && space.rlim_cur != RLIM_INFINITY ? space.rlim_cur : SIZE_MAX;
+}
+
 size_t attainable_memory() noexcept {
-    size_t bytes = SIZE_MAX;
+    size_t bytes = address_space_limit();
     struct sysinfo all {};
     size_t memory = 0;
     if (!failed(system_call(SYS_sysinfo, reinterpret_cast<long>(&all))) &&
-        !__builtin_mul_overflow(all.totalram + all.totalswap, size_t{all.mem_unit}, &memory))
+        !__builtin_mul_overflow(all.totalram + all.totalswap, size_t{all.mem_unit}, &memory) &&
+        memory < bytes)
         bytes = memory;
-    rlimit space{};
-    if (!failed(system_call(SYS_prlimit64, 0, RLIMIT_AS, 0, reinterpret_cast<long>(&space))) &&
-        space.rlim_cur < bytes)
-        bytes = space.rlim_cur;
     return bytes;
 }
 

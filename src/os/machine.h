@@ -30,6 +30,9 @@ long read_file(const char* path, char* to, size_t size) noexcept;
 [[gnu::cold]] int create_file(const char* path) noexcept;
 [[gnu::cold]] void close_file(int fd) noexcept;
 
+// RLIMIT_AS, or SIZE_MAX when there is none.
+[[gnu::cold]] size_t address_space_limit() noexcept;
+
 // What one process can have at most: main memory and swap, or RLIMIT_AS if that is less.
 [[gnu::cold]] size_t attainable_memory() noexcept;
 

@@ -18,6 +18,7 @@ struct page_source {
     bool (*purge)(uintptr_t base, size_t bytes) noexcept = os::purge;
     bool (*release)(uintptr_t base, size_t bytes) noexcept = os::release;
     uintptr_t (*map)(size_t bytes, size_t alignment) noexcept = os::map;
+    size_t (*space_limit)() noexcept = os::address_space_limit;
     uint64_t (*now_ms)() noexcept = os::now_ms;
 };
 

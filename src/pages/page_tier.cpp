@@ -150,6 +150,8 @@ page_run page_tier::allocate(slice_count length, size_t alignment) noexcept {
             ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)))
             : allocate_large(length);
     remember_peak();
+    if (run.base == 0)
+        space_is_short_ = true;
     mutex_.unlock();
     return run;
 }
@@ -385,11 +387,15 @@ region* page_tier::reserve_region(size_t bytes) noexcept {
 }
 
 bool page_tier::add_region(size_t min_bytes) noexcept {
-    size_t bytes = reserved_ < first_region ? first_region : reserved_;
-    bytes = bytes > largest_region ? largest_region : align_down(bytes, block_size);
+    size_t bytes = first_region;
+    if (reserved_ != 0) { // the first is small anyway, and at the start every page and call counts
+        const size_t share = source_->space_limit() / region_share;
+        const size_t most = share < largest_region ? share : largest_region;
+        bytes = align_down(reserved_ > most ? most : reserved_, block_size);
+    }
     bytes = bytes < min_bytes ? min_bytes : bytes;
     region* fresh = nullptr;
-    // Under RLIMIT_AS there may be room for less, or none for the records beside it.
+    // There may be room for less, or none for the records beside it.
     while ((fresh = reserve_region(bytes)) == nullptr && bytes > min_bytes)
         bytes = align_up(bytes / 2 < min_bytes ? min_bytes : bytes / 2, block_size);
     if (fresh == nullptr)

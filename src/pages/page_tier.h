@@ -82,6 +82,9 @@ private:
     // Reservations double the address space, so that there are few: 16 MiB keeps a small program small.
     static constexpr size_t first_region = 16 * mebibyte;
     static constexpr size_t largest_region = 16384 * mebibyte;
+    // Under a limit on address space a reservation is at most this share of it: the rest is for stacks,
+    // files and libraries.
+    static constexpr size_t region_share = 8;
 
     bool lock(bool nested = false) noexcept;
     [[gnu::cold]] void rebuild() noexcept;
@@ -142,6 +145,7 @@ private:
     uint64_t half_began_ms_ = 0;
     std::atomic<uint64_t> next_tick_ms_{0};
     uint64_t purge_refused_until_ms_ = 0;
+    bool space_is_short_ = false; // a request was refused once
     // Blocks whose slices are on their way to the system now, and the generation that this began in.
     std::atomic<uint32_t> purges_{0};
     uint32_t purges_began_in_ = 0;

@@ -4,6 +4,9 @@
 // much as the program needed more within the last demand window: what is about to be reused isn't purged
 // (a refault costs 3 us a page, a purge 0.35-0.5).
 //
+// In a process that was refused memory once, nothing is kept for the demand window, and what is purged gives
+// up its address space too: others there (stacks, files) need it as much.
+//
 // Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread
 // of a later stage will call tick() as well, and then this holds without a call from the program.
 //
@@ -41,7 +44,7 @@ size_t page_tier::allowed_dirty() const noexcept {
     const size_t floor = settings_->dirty_cap / slice_size;
     const size_t cap = share > floor ? share : floor;
     const size_t peak = peak_now_ > peak_before_ ? peak_now_ : peak_before_;
-    const size_t demand = peak > used_slices_ ? peak - used_slices_ : 0;
+    const size_t demand = peak > used_slices_ && !space_is_short_ ? peak - used_slices_ : 0;
     return cap + demand;
 }
 
@@ -145,6 +148,8 @@ size_t page_tier::purge_block(block& b) noexcept {
     const size_t purged = slice_count{count_bits(slices & ~refused)}.bytes();
     purged_bytes_ += purged;
     purge_calls_ += calls;
+    if (space_is_short_ && b.empty())
+        give_up(b);
     return refused != 0 ? 0 : purged;
 }
 

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
+#include <malloc.h>
 #include <new>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <vector>
 
@@ -148,6 +150,54 @@ PART(goes_on_after_exhaustion) {
 
 PROMISE(exhausted_memory_gives_null_and_enomem_and_the_program_goes_on_after_frees) {
     run_under_limits("goes_on_after_exhaustion");
+}
+
+namespace {
+
+// Address space that is not malloc's: a stack, a file.
+void require_room_for_others(size_t bytes) {
+    void* room = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    REQUIRE(room != MAP_FAILED);
+    REQUIRE(munmap(room, bytes) == 0);
+}
+
+} // namespace
+
+PART(others_need_room_after_exhaustion) {
+    for (size_t size : {size_t{64}, size_t{5000}, size_t{300'000}, 3 * MiB, 60 * MiB, 100 * MiB}) {
+        REQUIRE(fill_and_free(size, order::oldest_first) >= percent(60, kLimit));
+        require_room_for_others(percent(60, kLimit));
+    }
+}
+
+PROMISE(memory_freed_after_exhaustion_leaves_its_address_space_to_others) {
+    require_success(
+        run_part("others_need_room_after_exhaustion", {.prepare = [] { limit(RLIMIT_AS, kLimit); }}));
+}
+
+PART(others_need_room_after_a_trim) {
+    fill_and_free_bytes(1 * MiB, percent(70, kLimit));
+    malloc_trim(0);
+    require_room_for_others(percent(70, kLimit));
+    fill_and_free_bytes(1 * MiB, percent(70, kLimit));
+}
+
+PROMISE(malloc_trim_leaves_limited_address_space_to_others) {
+    require_success(run_part("others_need_room_after_a_trim", {.prepare = [] { limit(RLIMIT_AS, kLimit); }}));
+}
+
+PART(others_need_room_beside_the_heap) {
+    std::vector<void*> blocks;
+    for (size_t total = 0; total < percent(45, kLimit); total += 50'000)
+        blocks.push_back(acquire(50'000, total));
+    require_room_for_others(percent(25, kLimit));
+    for (void* block : blocks)
+        release(block);
+}
+
+PROMISE(reservations_leave_limited_address_space_to_others) {
+    require_success(
+        run_part("others_need_room_beside_the_heap", {.prepare = [] { limit(RLIMIT_AS, kLimit); }}));
 }
 
 namespace {

@@ -97,6 +97,32 @@ TEST_F(shortage, reservations_shrink_to_what_a_limit_leaves) {
     expect_nothing_is_lost();
 }
 
+TEST_F(shortage, reservations_leave_most_of_a_limit_to_others) {
+    constexpr size_t limit = 400 * block_size;
+    fake.limit_address_space(limit);
+    for (size_t used = block_size; used <= limit / 2; used += block_size) {
+        static_cast<void>(take(32));
+        EXPECT_LE(fake.reserved_bytes(), used + limit / 8);
+    }
+    EXPECT_LE(take(100) % block_size, 0u) << "what is larger than such a share can be had all the same";
+}
+
+// A stack, say, that needs room when the program has freed what it had.
+TEST_F(shortage, once_it_was_met_what_is_freed_gives_up_its_address_space) {
+    settings.dirty_cap = 4 * block_size;
+    fake.limit_address_space(64 * block_size);
+    std::vector<uintptr_t> blocks;
+    for (page_run run = pages.allocate({32}); run.base != 0; run = pages.allocate({32}))
+        blocks.push_back(run.base);
+    EXPECT_EQ(blocks.size(), 64u);
+    for (const uintptr_t block : blocks)
+        give(block, 32);
+    EXPECT_LE(fake.reserved_bytes(), settings.dirty_cap);
+    expect_true_counters(0);
+    for (size_t i = 0; i < blocks.size(); ++i)
+        static_cast<void>(take(32)); // all of it can be had again
+}
+
 TEST_F(shortage, what_one_place_is_refused_for_want_of_memory_is_not_asked_for_at_all_others) {
     give(take(64 * 32), 64 * 32);
     static_cast<void>(pages.surrender());
@@ -130,6 +156,7 @@ TEST_F(shortage, small_runs_freed_make_room_for_large_ones_and_the_reverse) {
         EXPECT_EQ(pages.allocate({64}).base, 0u);
         for (const uintptr_t run : small)
             give(run, 1);
+        static_cast<void>(pages.surrender());
         give(take(8 * 32), 8 * 32);
     }
 }

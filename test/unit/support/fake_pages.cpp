@@ -14,7 +14,7 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
     EXPECT_NE(arena_, 0u);
     EXPECT_EQ(the_fake, nullptr) << "one fake at a time";
     the_fake = this;
-    source_ = {reserve, claim, commit, decommit, purge, release, map, now_ms};
+    source_ = {reserve, claim, commit, decommit, purge, release, map, space_limit, now_ms};
 }
 
 fake_pages::~fake_pages() {
@@ -154,6 +154,10 @@ uintptr_t fake_pages::map(size_t bytes, size_t alignment) noexcept {
     const uintptr_t base = os::map(bytes, alignment);
     fake.records_[base] = bytes;
     return base;
+}
+
+size_t fake_pages::space_limit() noexcept {
+    return the_fake->limit_ < arena_bytes ? the_fake->limit_ : SIZE_MAX;
 }
 
 uint64_t fake_pages::now_ms() noexcept {

@@ -74,6 +74,7 @@ private:
     static bool purge(uintptr_t base, size_t bytes) noexcept;
     static bool release(uintptr_t base, size_t bytes) noexcept;
     static uintptr_t map(size_t bytes, size_t alignment) noexcept;
+    static size_t space_limit() noexcept;
     static uint64_t now_ms() noexcept;
 
     [[nodiscard]] bool grants(system_call which);
