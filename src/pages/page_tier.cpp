@@ -44,6 +44,7 @@ void page_tier::rebuild() noexcept {
             if (b.state == block_state::released || b.state == block_state::lost)
                 surrendered_ += block_size;
             if (b.state != block_state::committed) {
+                b.free = b.dirty = b.purging = 0; // a thread was about to
                 note(b);
                 continue;
             }

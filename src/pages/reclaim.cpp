@@ -165,9 +165,14 @@ bool page_tier::await_purges() noexcept {
 // Gives the address space of a block that nobody uses back. False, and the block stays what it is, when that
 // would be one mapping too many.
 bool page_tier::give_up(block& b) noexcept {
-    if (!source_->release(b.base, block_size))
+    // The record comes first: a child that is forked in between must not use what is gone.
+    const block_state before = b.state;
+    set_state(b, block_state::released);
+    if (!source_->release(b.base, block_size)) {
+        set_state(b, before);
         return false;
-    if (b.state == block_state::committed) {
+    }
+    if (before == block_state::committed) {
         unfile(b);
         if (b.dirty != 0)
             b.age_place().unlink();
@@ -175,7 +180,7 @@ bool page_tier::give_up(block& b) noexcept {
         b.free = b.dirty = 0;
         __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
     }
-    set_state(b, block_state::released);
+    note(b);
     surrendered_ += block_size;
     return true;
 }

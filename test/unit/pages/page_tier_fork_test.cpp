@@ -109,6 +109,28 @@ TEST_F(page_tier_fork, memory_that_a_dead_thread_was_purging_comes_back_in_the_c
             how);
 }
 
+TEST_F(page_tier_fork, a_child_does_not_use_what_a_dead_thread_had_just_given_up) {
+    give(take(64), 64);
+    std::binary_semaphore arrived{0};
+    std::binary_semaphore leave{0};
+    bool was_there = false; // the other thread's own
+    fake.on_released([&] {
+        if (was_there)
+            return;
+        was_there = true;
+        arrived.release();
+        leave.acquire();
+    });
+    std::thread other([this] { EXPECT_GT(pages.surrender(), 0u); });
+    arrived.acquire();
+    for (const forking how : ways_to_fork())
+        in_child([&] { expect_that_all_works_in_a_child(0); }, how);
+    leave.release();
+    other.join();
+    fake.on_released({});
+    expect_true_counters(0);
+}
+
 // A purge goes on in a child that it forked itself, in a signal handler: its slices stay its own until it is
 // done, and nobody waits for it.
 TEST_F(page_tier_fork, a_purge_that_forks_keeps_its_memory_in_the_child) {

@@ -127,7 +127,7 @@ bool fake_pages::purge(uintptr_t base, size_t bytes) noexcept {
 
 bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {
     fake_pages& fake = *the_fake;
-    const std::lock_guard guard(fake.mutex_);
+    std::unique_lock guard(fake.mutex_);
     if (!fake.in_arena(base)) {
         const auto record = fake.records_.find(base);
         EXPECT_TRUE(record != fake.records_.end() && record->second == bytes)
@@ -141,6 +141,9 @@ bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {
         return false;
     fake.set(base, bytes, state::unmapped);
     os::decommit(base, bytes);
+    guard.unlock();
+    if (fake.released_hook_)
+        fake.released_hook_();
     return true;
 }
 

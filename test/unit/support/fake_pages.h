@@ -53,6 +53,9 @@ public:
     // Called before each call, outside of the fake's lock.
     void on_call(std::function<void(system_call)> hook) { hook_ = std::move(hook); }
 
+    // Called when space has been released, outside of the lock too.
+    void on_released(std::function<void()> hook) { released_hook_ = std::move(hook); }
+
     // ---- what has happened
 
     [[nodiscard]] size_t count(system_call which) const { return counts_[static_cast<unsigned>(which)]; }
@@ -95,6 +98,7 @@ private:
     std::array<bool, system_calls> refused_{};
     std::array<size_t, system_calls> counts_{};
     std::function<void(system_call)> hook_;
+    std::function<void()> released_hook_;
     std::atomic<uint64_t> now_ms_{1'000'000};
 };
 
