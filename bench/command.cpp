@@ -221,6 +221,7 @@ void add_bench_command(CLI::App& app, int& exit_code) {
         ->check(CLI::Range(1, 1000));
     command->add_option("--threads", asked->threads, "Numbers of threads for larson and threads (2,8,32)")
         ->delimiter(',')
+        ->allow_extra_args(false)
         ->check(CLI::Range(1, 1024));
     command->add_option("--alloc", asked->allocators.added, "Another allocator: NAME=PATH.so")
         ->allow_extra_args(false);

@@ -114,6 +114,12 @@ TEST(bench, a_pattern_that_matches_nothing_is_an_error_with_the_nearest_names) {
     EXPECT_TRUE(says(end.errors, "no workload matches 'pair/61' (did you mean pair/64 or pair/16"));
 }
 
+TEST(bench, numbers_of_threads_may_stand_in_front_of_a_pattern) {
+    const ended end = bench_command({"--list", "--threads", "2,3", "larson/2", "larson/3"}).run();
+    EXPECT_EQ(exit_code(end), 0) << end.errors;
+    EXPECT_TRUE(says(end.output, "larson/3"));
+}
+
 TEST(bench, a_report_that_cannot_be_written_is_an_error_before_anything_runs) {
     const ended end = bench_command(quickly({"--json", "/nowhere/results.json"})).run();
     EXPECT_EQ(exit_code(end), 125);
