@@ -5,11 +5,13 @@
 #include "support/child.h"
 #include "support/emulated.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace lowtide::test {
@@ -101,6 +103,99 @@ TEST(vm, a_purge_that_the_kernel_refuses_says_so) {
     const uintptr_t base = os::map(page, page);
     os::release(base, page);
     EXPECT_FALSE(os::purge(base, page));
+}
+
+// 512 pages and a bit, of which the program has written these ones; then they are zeroed.
+class zeroing : public testing::Test {
+protected:
+    ~zeroing() override { os::release(base, pages * page); }
+
+    static constexpr size_t pages = 520;
+    static constexpr size_t tail = 100;
+    const uintptr_t base = os::map(pages * page, page);
+
+    void write(size_t from, size_t to) const {
+        for (size_t i = from; i < to; ++i)
+            memset(&at(base + i * page), 0xa5, page);
+    }
+    void zero() const {
+        at(base + (pages - 1) * page + tail - 1) = at(base + (pages - 1) * page + tail) = 1;
+        os::zero(&at(base), (pages - 1) * page + tail);
+        EXPECT_EQ(at(base + (pages - 1) * page + tail), 1) << "not a byte further";
+    }
+    // Before anything is read: reading gives a page.
+    size_t resident(size_t from, size_t to) const {
+        unsigned char in_core[pages];
+        EXPECT_EQ(mincore(&at(base + from * page), (to - from) * page, in_core), 0);
+        size_t result = 0;
+        for (size_t i = 0; i < to - from; ++i)
+            result += in_core[i] & 1;
+        return result;
+    }
+    bool is_zero() const {
+        for (uintptr_t i = base; i < base + (pages - 1) * page + tail; ++i)
+            if (at(i) != 0)
+                return false;
+        return true;
+    }
+};
+
+TEST_F(zeroing, memory_is_zero_however_much_of_it_was_resident) {
+    for (const size_t every : {1, 2, 15, 16, 17, 100, 255, 256, 519})
+        for (const size_t length : {1, 3, 17, 200}) {
+            for (size_t i = 0; i < pages; i += every)
+                write(i, std::min(i + length, pages));
+            zero();
+            ASSERT_TRUE(is_zero()) << every << ' ' << length;
+            os::purge(base, pages * page);
+        }
+}
+
+TEST_F(zeroing, memory_that_the_kernel_keeps_is_zero) {
+    write(0, 2);
+    write(100, 102);
+    write(250, 256);
+    if (mlock(&at(base), 256 * page) != 0)
+        GTEST_SKIP() << "this much can't be locked here";
+    write(300, 301);
+    zero();
+    EXPECT_TRUE(is_zero());
+}
+
+TEST_F(zeroing, takes_little_and_keeps_what_was_used_at_the_ends) {
+    if (emulated)
+        GTEST_SKIP() << "the emulator's memory is more than the program's";
+    write(0, 40);
+    write(100, 103);
+    write(200, 201);
+    write(254, 256);
+    zero();
+    EXPECT_EQ(resident(0, 39), 39u) << "written, not taken: no faults";
+    EXPECT_EQ(resident(39, 255), 0u) << "an end that isn't used grows smaller";
+    EXPECT_EQ(resident(255, 256), 1u);
+    EXPECT_EQ(resident(256, 512), 0u) << "nothing was there, and nothing comes";
+    EXPECT_TRUE(is_zero());
+}
+
+TEST_F(zeroing, an_end_that_is_not_used_shrinks_to_a_page) {
+    if (emulated)
+        GTEST_SKIP() << "the emulator's memory is more than the program's";
+    write(0, 6);
+    write(253, 256);
+    for (int i = 0; i < 10; ++i)
+        zero();
+    EXPECT_EQ(resident(0, 256), 2u);
+}
+
+TEST_F(zeroing, memory_that_was_used_all_over_stays) {
+    if (emulated)
+        GTEST_SKIP() << "the emulator's memory is more than the program's";
+    for (size_t i = 0; i < 256; i += 8)
+        write(i, i + 1);
+    write(256, 512);
+    zero();
+    EXPECT_EQ(resident(0, 512), 512u);
+    EXPECT_TRUE(is_zero());
 }
 
 TEST(vm, decommitted_space_has_no_memory_and_can_have_it_again) {
