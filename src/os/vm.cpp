@@ -103,7 +103,7 @@ constexpr size_t zero_step = 256;
 // of a buffer that is used from its start, and will be again. Between them little is purged and much is
 // written. A purge and the faults after it cost about 15 times as much a page as writing zeros to it
 // (docs/design.md).
-void zero_pages(uintptr_t base, size_t pages) noexcept {
+[[LOWTIDE_RARE]] void zero_pages(uintptr_t base, size_t pages) noexcept {
     constexpr size_t sparse = 16;
     const auto write = [base](size_t from, size_t to) {
         memset(reinterpret_cast<void*>(base + from * page_size()), 0, (to - from) * page_size());
