@@ -40,6 +40,7 @@ struct request {
     std::vector<unsigned> threads{2, 8, 32};
     allocator_request allocators;
     bool programs = false;
+    bool system_calls = false;
     std::string json;
     std::string html;
     bool quick = false;
@@ -141,6 +142,8 @@ std::string command_words(const request& asked) {
         words += ' ' + pattern;
     if (asked.programs)
         words += " --programs";
+    if (asked.system_calls)
+        words += " --system-calls";
     if (asked.quick)
         words += " --quick";
     for (const std::string& each : asked.allocators.added)
@@ -154,6 +157,8 @@ int bench(const request& asked) {
     const surroundings near;
     if (!fs::exists(near.workloads))
         throw usage_error(fmt::format("{} is missing", near.workloads.string()));
+    if (asked.system_calls && strace_program().empty())
+        throw usage_error("--system-calls needs strace, which is not installed (Debian: strace)");
     check_writable(asked.json);
     check_writable(asked.html);
 
@@ -178,6 +183,7 @@ int bench(const request& asked) {
                      .where = machine::this_one(),
                      .repeat = asked.rounds(),
                      .scale = asked.scale(),
+                     .system_calls = asked.system_calls,
                      .allocators = allocators.all()};
     run_session(chosen, measured);
     report(asked, measured);
@@ -228,6 +234,8 @@ void add_bench_command(CLI::App& app, int& exit_code) {
     command->add_option("--without", asked->allocators.without, "Leave an allocator out")
         ->allow_extra_args(false);
     command->add_flag("--programs", asked->programs, "Real programs too: Redis, PostgreSQL, SQLite, g++");
+    command->add_flag("--system-calls", asked->system_calls,
+                      "Count system calls too, in a run of their own under strace");
     command->add_option("--json", asked->json, "Write the results as JSON to a file, or - for stdout alone");
     command->add_option("--html", asked->html, "Write the results as one page with plots to a file");
     command->add_flag("--quick", asked->quick, "A tenth of the work: for a first impression");

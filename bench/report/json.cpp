@@ -26,10 +26,12 @@ json of(const measurement& run) {
     return object;
 }
 
-json completed(const row& of_row, std::size_t index) {
+json completed(const results& measured, const row& of_row, std::size_t index) {
     const cell& shown = of_row.cells[index];
     json object = {{"status", "ok"}};
-    for (const metric& what : metrics) {
+    for (const metric& what : measured.metrics()) {
+        if (!shown.has(what))
+            continue;
         const spread values = shown.of(what);
         object[what.key] = {{"median", values.median},
                             {"min", values.min},
@@ -48,8 +50,8 @@ json of(const results& measured, const row& shown) {
     json& list = object["results"] = json::object();
     for (std::size_t i = 0; i < shown.cells.size(); ++i) {
         const cell& one = shown.cells[i];
-        json result =
-            one.completed() ? completed(shown, i) : json{{"status", "failed"}, {"reason", one.failure}};
+        json result = one.completed() ? completed(measured, shown, i)
+                                      : json{{"status", "failed"}, {"reason", one.failure}};
         json& runs = result["runs"] = json::array();
         for (const measurement& run : one.runs)
             runs.push_back(of(run));
@@ -61,12 +63,16 @@ json of(const results& measured, const row& shown) {
 json summary(const results& measured) {
     json object = {{"workloads", compared(measured)}, {"failures", measured.failures()}};
     json& list = object["allocators"] = json::object();
-    for (const metric& what : metrics) {
+    for (const metric& what : measured.metrics()) {
         const std::vector<standing> all = standings(measured, what);
-        for (std::size_t i = 0; i < all.size(); ++i)
-            list[measured.allocators[i].name][what.key] = {{"geometric_mean", all[i].mean},
-                                                           {"worst", all[i].worst},
-                                                           {"worst_workload", all[i].worst_workload}};
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            json& one =
+                list[measured.allocators[i].name][what.key] = {{"geometric_mean", all[i].mean},
+                                                               {"worst", all[i].worst},
+                                                               {"worst_workload", all[i].worst_workload}};
+            if (all[i].to_others)
+                one["to_others"] = *all[i].to_others;
+        }
     }
     return object;
 }
@@ -74,13 +80,15 @@ json summary(const results& measured) {
 } // namespace
 
 std::string json_report(const results& measured) {
-    json report = {{"format", "lowtide-bench"},
-                   {"version", 1},
-                   {"date", measured.date},
-                   {"command", measured.command},
-                   {"machine", of(measured.where)},
-                   {"settings", {{"repeat", measured.repeat}, {"scale", measured.scale}}},
-                   {"interrupted", measured.interrupted}};
+    json report = {
+        {"format", "lowtide-bench"},
+        {"version", 1},
+        {"date", measured.date},
+        {"command", measured.command},
+        {"machine", of(measured.where)},
+        {"settings",
+         {{"repeat", measured.repeat}, {"scale", measured.scale}, {"system_calls", measured.system_calls}}},
+        {"interrupted", measured.interrupted}};
     json& allocators = report["allocators"] = json::array();
     for (const allocator& each : measured.allocators)
         allocators.push_back({{"name", each.name}, {"file", each.file.string()}, {"version", each.version}});

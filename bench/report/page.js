@@ -8,6 +8,7 @@ const metrics = [
   { key: "time", title: "Time per operation", unit: time },
   { key: "peak_rss", title: "Peak RSS", unit: kibibytes, binary: true },
   { key: "minor_faults", title: "Minor page faults", unit: count },
+  ...(results.settings.system_calls ? [{ key: "system_calls", title: "System calls", unit: count }] : []),
 ];
 const view = { metric: metrics[0], hidden: new Set() };
 
@@ -35,7 +36,7 @@ function seriesColor(index) { return color(`series-${index % 8}`); }
 
 function valuesOf(workload, allocator) {
   const result = workload.results[allocator];
-  return result.status === "ok" ? result[view.metric.key] : null;
+  return result[view.metric.key] ?? null;
 }
 
 // --- marks: each allocator has a shape besides its colour
@@ -204,18 +205,25 @@ function fillTroubles() {
 function fillStandings() {
   const { workloads, allocators: standings } = results.summary;
   byId("basis").textContent = `Geometric mean of the multiples of the best, over the ${workloads} of ` +
-    `${results.workloads.length} workloads that every allocator completed; and the worst of them.`;
+    `${results.workloads.length} workloads that every allocator completed; the same of the best of the others ` +
+    "(at 1 or less, it is at their frontier or ahead of it); and the worst of them.";
   if (workloads === 0) return;
   const table = byId("standings");
   table.append(element("thead", {}, element("tr", {}, element("th"),
-    ...metrics.flatMap((each) => [element("th", {}, each.title), element("th", {}, "worst")]))));
+    ...metrics.flatMap((each) => [element("th", {}, each.title), element("th", {}, "to others"),
+      element("th", {}, "worst")]))));
   const body = table.appendChild(element("tbody"));
   for (const name of allocators) {
     const row = element("tr", {}, element("th", {}, name));
     for (const { key } of metrics) {
-      const { geometric_mean: mean, worst, worst_workload: where } = standings[name][key];
+      if (!standings[name][key]) {
+        row.append(element("td"), element("td"), element("td"));
+        continue;
+      }
+      const { geometric_mean: mean, to_others: others, worst, worst_workload: where } = standings[name][key];
       const best = Math.min(...allocators.map((each) => standings[each][key].geometric_mean));
       row.append(element("td", { className: mean === best ? "good" : "" }, mean.toFixed(3)),
+        element("td", {}, others?.toFixed(3) ?? ""),
         element("td", { className: grade(worst) }, `${times(worst)} ${where}`));
     }
     body.append(row);
@@ -236,6 +244,7 @@ function fillMedians() {
     }
     body.append(element("tr", { title: workload.about }, element("td", {}, workload.name), ...allocators.map((name) => {
       const values = valuesOf(workload, name);
+      if (!values && workload.results[name].status === "ok") return element("td", {}, "–");
       if (!values) return element("td", { className: "failed", title: workload.results[name].reason }, "failed");
       const title = `${unit(values.min)} to ${unit(values.max)}\n${workload.about}`;
       return element("td", { className: grade(values.ratio), title }, unit(values.median) + " ",

@@ -48,7 +48,7 @@ public:
     std::string all() {
         if (measured_.rows.empty())
             return {};
-        for (const metric& what : metrics)
+        for (const metric& what : measured_.metrics())
             table(what);
         failures();
         overall();
@@ -108,7 +108,8 @@ private:
         double widest = 0;
         for (std::size_t i = 0; i < shown.cells.size(); ++i) {
             if (!ratios[i]) {
-                right("failed", each_, colour::bad);
+                right(shown.cells[i].completed() ? "-" : "failed", each_,
+                      shown.cells[i].completed() ? colour::faint : colour::bad);
                 continue;
             }
             const spread of = shown.cells[i].of(what);
@@ -137,15 +138,19 @@ private:
                           measured_.rows.size(),
                           measured_.interrupted ? "; interrupted before the end" : ""));
         heading("");
-        if (count == 0)
-            return;
-        for (const metric& what : metrics) {
+        for (const metric& what : measured_.metrics()) {
             const std::vector<standing> list = standings(measured_, what);
+            if (list.empty())
+                continue;
             const double best = std::ranges::min(list, {}, &standing::mean).mean;
             left(what.title, first_);
             for (const standing& each : list)
                 right(fmt::format("{:.3f}", each.mean), each_,
                       each.mean == best ? colour::good : colour::none);
+            text_ += "\n";
+            left("  to the others", first_);
+            for (const standing& each : list)
+                right(each.to_others ? fmt::format("{:.3f}", *each.to_others) : "", each_);
             text_ += "\n";
             left("  at worst", first_);
             for (const standing& each : list)

@@ -38,6 +38,9 @@ public:
     virtual std::optional<std::string> unavailable() const { return std::nullopt; }
     /// Throws run_failed, also if `allocator` turns out not to be the one that the run used.
     virtual measurement run(const allocator& allocator) = 0;
+    /// The system calls of one more run, its process's start included; nothing where they cannot be counted.
+    /// Throws run_failed.
+    virtual std::optional<double> system_calls(const allocator&) { return std::nullopt; }
 
 private:
     description about_;

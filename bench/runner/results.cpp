@@ -2,6 +2,7 @@
 #include "runner/results.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <fstream>
 #include <gnu/libc-version.h>
@@ -11,6 +12,8 @@
 namespace lowtide::bench {
 
 spread cell::of(const metric& what) const {
+    if (what.value == nullptr)
+        return spread_of({system_calls.value()});
     std::vector<double> values;
     for (const measurement& run : runs)
         values.push_back(run.*what.value);
@@ -21,16 +24,32 @@ bool row::completed_by_all() const {
     return !cells.empty() && std::ranges::all_of(cells, &cell::completed);
 }
 
+bool row::all_have(const metric& what) const {
+    return !cells.empty() && std::ranges::all_of(cells, [&](const cell& each) { return each.has(what); });
+}
+
 std::vector<std::optional<double>> row::ratios(const metric& what) const {
     std::vector<double> medians;
     for (const cell& each : cells)
-        if (each.completed())
+        if (each.has(what))
             medians.push_back(each.of(what).median);
     const std::vector<double> completed = ratios_to_best(medians);
     std::vector<std::optional<double>> list;
     std::size_t next = 0;
     for (const cell& each : cells)
-        list.push_back(each.completed() ? std::optional(completed[next++]) : std::nullopt);
+        list.push_back(each.has(what) ? std::optional(completed[next++]) : std::nullopt);
+    return list;
+}
+
+std::vector<std::optional<double>> row::ratios_to_others(const metric& what) const {
+    std::vector<std::optional<double>> list;
+    for (const cell& each : cells) {
+        std::optional<double> best;
+        for (const cell& other : cells)
+            if (&other != &each && other.has(what))
+                best = std::min(other.of(what).median, best.value_or(HUGE_VAL));
+        list.push_back(each.has(what) && best ? std::optional(each.of(what).median / *best) : std::nullopt);
+    }
     return list;
 }
 
@@ -48,21 +67,26 @@ std::size_t compared(const results& measured) {
 
 std::vector<standing> standings(const results& measured, const metric& what) {
     std::vector<standing> list;
-    if (compared(measured) == 0)
-        return list;
     for (std::size_t i = 0; i < measured.allocators.size(); ++i) {
         std::vector<double> ratios;
-        standing own{.mean = 0, .worst = 0, .worst_workload = {}};
+        std::vector<double> to_others;
+        standing own{.mean = 0, .to_others = {}, .worst = 0, .worst_workload = {}};
         for (const row& each : measured.rows) {
-            if (!each.completed_by_all())
+            if (!each.all_have(what))
                 continue;
             ratios.push_back(*each.ratios(what)[i]);
+            if (const std::optional<double> ratio = each.ratios_to_others(what)[i])
+                to_others.push_back(*ratio);
             if (ratios.back() > own.worst) {
                 own.worst = ratios.back();
                 own.worst_workload = each.about.name;
             }
         }
+        if (ratios.empty())
+            return {};
         own.mean = geometric_mean(ratios);
+        if (!to_others.empty())
+            own.to_others = geometric_mean(to_others);
         list.push_back(std::move(own));
     }
     return list;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,21 +16,24 @@ namespace lowtide::bench {
 struct metric {
     const char* key;
     const char* title;
-    double measurement::*value;
+    double measurement::*value; // null: the system calls, which are counted in a run of their own
 };
 
-inline constexpr std::array<metric, 3> metrics{{
+inline constexpr std::array<metric, 4> all_metrics{{
     {"time", "time per operation", &measurement::ns_per_operation},
     {"peak_rss", "peak RSS", &measurement::peak_rss_kib},
     {"minor_faults", "minor page faults", &measurement::minor_faults},
+    {"system_calls", "system calls", nullptr},
 }};
 
 /// The runs of one workload on one allocator.
 struct cell {
     std::vector<measurement> runs;
+    std::optional<double> system_calls{};
     std::string failure; // why there will be no more of them
 
     bool completed() const { return failure.empty() && !runs.empty(); }
+    bool has(const metric& what) const { return completed() && (what.value != nullptr || system_calls); }
     spread of(const metric& what) const;
 };
 
@@ -40,8 +44,11 @@ struct row {
     std::string unavailable{}; // why nothing was run
 
     bool completed_by_all() const;
-    /// The median as a multiple of the best completed one's; nothing where there is no result.
+    bool all_have(const metric& what) const;
+    /// The median as a multiple of the best one's; nothing where there is no result.
     std::vector<std::optional<double>> ratios(const metric& what) const;
+    /// The same, as a multiple of the best one of the others: below 1 for the best itself.
+    std::vector<std::optional<double>> ratios_to_others(const metric& what) const;
 };
 
 struct machine {
@@ -61,16 +68,24 @@ struct results {
     machine where;
     unsigned repeat = 0;
     double scale = 1;
+    bool system_calls = false; // are counted as well
     bool interrupted = false;
     std::vector<allocator> allocators{};
     std::vector<row> rows{};
 
     std::size_t failures() const;
+    /// Those that were measured.
+    std::span<const metric> metrics() const {
+        return std::span(all_metrics).first(all_metrics.size() - (system_calls ? 0 : 1));
+    }
 };
 
 /// An allocator's ratios over all workloads that every allocator completed.
 struct standing {
     double mean; // geometric
+    // The same of the ratios to the best of the others: at 1 or less, it is at their frontier or ahead of it.
+    // Nothing where there are no others.
+    std::optional<double> to_others;
     double worst;
     std::string worst_workload;
 };

@@ -20,6 +20,19 @@ void check_work(const row& so_far, const measurement& run) {
                                              run.checksum, other.checksum));
 }
 
+void count_system_calls(benchmark& subject, const allocator& on, cell& into, progress& shown) {
+    if (!into.completed())
+        return;
+    const std::string what = fmt::format("{} on {}, its system calls", subject.about().name, on.name);
+    shown.next(what);
+    try {
+        into.system_calls = subject.system_calls(on);
+    } catch (const run_failed& problem) {
+        into.failure = problem.what();
+        shown.say(fmt::format("{} failed: {}", what, problem.what()));
+    }
+}
+
 row measure(benchmark& subject, const results& session, progress& shown) {
     const std::vector<allocator>& allocators = session.allocators;
     row measured{.about = subject.about(), .cells = std::vector<cell>(allocators.size())};
@@ -41,13 +54,17 @@ row measure(benchmark& subject, const results& session, progress& shown) {
                 shown.say(fmt::format("{} on {} failed: {}", name, allocators[chosen].name, problem.what()));
             }
         }
+    if (session.system_calls)
+        for (std::size_t i = 0; i < allocators.size(); ++i)
+            count_system_calls(subject, allocators[i], measured.cells[i], shown);
     return measured;
 }
 
 } // namespace
 
 void run_session(const benchmark_list& benchmarks, results& measured) {
-    const std::size_t runs_each = measured.repeat * measured.allocators.size();
+    const std::size_t runs_each =
+        (measured.repeat + (measured.system_calls ? 1 : 0)) * measured.allocators.size();
     progress shown(benchmarks.size() * runs_each);
     try {
         for (const auto& each : benchmarks) {

@@ -17,6 +17,18 @@ namespace {
 
 /// Hundreds of times what a run takes: only an allocator that hangs gets here.
 constexpr seconds time_limit{120};
+/// A traced system call takes some ten times as long.
+constexpr seconds tracing_limit{1200};
+
+/// The total of strace's summary, which ends with a line like "  746 total".
+double counted(const std::string& summary) {
+    std::istringstream lines(summary);
+    double calls = 0;
+    for (std::string line, name; std::getline(lines, line);)
+        if (std::istringstream words(line); words >> calls >> name && name == "total")
+            return calls;
+    throw run_failed("strace counted no system calls");
+}
 
 class workload_process final : public benchmark {
 public:
@@ -28,10 +40,7 @@ public:
         if (!allocator.is_libc)
             what.variables["LD_PRELOAD"] = allocator.loaded;
         const ended result = processes_.run(what, time_limit);
-        if (!result.succeeded())
-            throw run_failed(result.reason());
-        const key_values said(result.output);
-        verify(allocator, {.malloc = said.text("malloc"), .free = said.text("free")});
+        const key_values said = verified(allocator, result);
         return {.ns_per_operation = said.number("ns_per_operation"),
                 .peak_rss_kib = said.number("peak_rss_kib"),
                 .minor_faults = said.number("minor_faults"),
@@ -40,12 +49,37 @@ public:
                 .checksum = said.text("checksum")};
     }
 
+    /// strace(1) counts them: of all threads, from execve on. It has another malloc itself.
+    std::optional<double> system_calls(const allocator& allocator) override {
+        launch what{.words = {strace_program(), "--follow-forks", "--quiet=all", "--summary-only",
+                              "--summary-columns=calls,name"}};
+        if (!allocator.is_libc)
+            what.words.insert(what.words.end(), {"-E", "LD_PRELOAD=" + allocator.loaded.string()});
+        what.words.push_back("--");
+        what.words.insert(what.words.end(), words_.begin(), words_.end());
+        const ended result = processes_.run(what, tracing_limit);
+        verified(allocator, result);
+        return counted(result.errors);
+    }
+
 private:
+    static key_values verified(const allocator& allocator, const ended& result) {
+        if (!result.succeeded())
+            throw run_failed(result.reason());
+        key_values said(result.output);
+        verify(allocator, {.malloc = said.text("malloc"), .free = said.text("free")});
+        return said;
+    }
+
     std::vector<std::string> words_;
     const supervisor& processes_;
 };
 
 } // namespace
+
+std::filesystem::path strace_program() {
+    return find_program("strace");
+}
 
 benchmark_list workload_benchmarks(const workload_settings& settings, const supervisor& processes) {
     const ended listing = processes.run({.words = {settings.program, "--list"}}, time_limit);

@@ -11,6 +11,9 @@ struct workload_settings {
     std::vector<unsigned> threads; // for the workloads that can have any number
 };
 
+/// What counts system calls; empty if it is not installed.
+std::filesystem::path strace_program();
+
 /// All that the program knows, in its order; those for any number of threads once for each number asked for.
 /// `processes` must outlive them.
 benchmark_list workload_benchmarks(const workload_settings& settings, const supervisor& processes);

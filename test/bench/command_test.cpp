@@ -66,6 +66,29 @@ TEST(bench, the_json_has_every_run_its_figures_and_the_standings) {
     }
 }
 
+TEST(bench, system_calls_are_those_of_the_allocator_and_its_process) {
+    if (find_program("strace").empty())
+        GTEST_SKIP() << "strace is not installed";
+    const ended end = bench_command(quickly({"large/pair/8M", "--alloc", "own=" LOWTIDE_FAKE_PLAIN,
+                                             "--system-calls", "--json", "-"}))
+                          .run();
+    ASSERT_EQ(exit_code(end), 0) << end.errors;
+    const json report = json::parse(end.output);
+    for (const char* const allocator : {"glibc", "own"}) {
+        const json& calls = report["workloads"][0]["results"][allocator]["system_calls"];
+        EXPECT_GT(calls["median"], 20); // a process's start takes that many
+        EXPECT_TRUE(report["summary"]["allocators"][allocator]["system_calls"].contains("to_others"));
+    }
+}
+
+TEST(bench, counting_system_calls_needs_strace) {
+    bench_command command(quickly({"pair/16", "--system-calls"}));
+    command.set("PATH", "/nowhere");
+    const ended end = command.run();
+    EXPECT_EQ(exit_code(end), 125);
+    EXPECT_TRUE(says(end.errors, "needs strace, which is not installed"));
+}
+
 TEST(bench, the_page_is_one_file_with_the_results_in_it) {
     const bench_command command(quickly({"pair/16", "--html", "page.html", "--json", "results.json"}));
     ASSERT_EQ(exit_code(command.run()), 0);

@@ -20,6 +20,12 @@ public:
         order_ += allocator.name;
         return act_(allocator);
     }
+    std::optional<double> system_calls(const allocator& allocator) override {
+        if (allocator.name == "b")
+            throw run_failed("not traced");
+        order_ += '+' + allocator.name;
+        return 7;
+    }
 
 private:
     std::string& order_;
@@ -80,6 +86,18 @@ TEST_F(session, a_run_that_did_other_work_is_a_failure) {
     });
     EXPECT_EQ(of(2).failure, "did other work than the first run: checksum other, not same");
     EXPECT_TRUE(of(0).completed());
+}
+
+TEST_F(session, system_calls_are_counted_once_where_that_is_asked_for) {
+    run(same_work);
+    EXPECT_FALSE(of(0).system_calls.has_value());
+    measured_.rows.clear();
+    measured_.system_calls = true;
+    order_.clear();
+    run(same_work);
+    EXPECT_EQ(order_, "abcbcacab+a+c");
+    EXPECT_EQ(of(0).system_calls, 7);
+    EXPECT_EQ(of(1).failure, "not traced");
 }
 
 TEST_F(session, an_interrupt_keeps_only_what_was_complete) {

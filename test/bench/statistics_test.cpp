@@ -58,7 +58,7 @@ TEST(statistics, ratios_are_to_the_least_value) {
 }
 
 TEST(standings, are_the_mean_and_the_worst_of_the_ratios) {
-    const std::vector<standing> list = standings(of_two_allocators(), metrics[0]);
+    const std::vector<standing> list = standings(of_two_allocators(), all_metrics[0]);
     ASSERT_EQ(list.size(), 2u);
     EXPECT_DOUBLE_EQ(list[0].mean, std::sqrt(1.0 * 8.0));
     EXPECT_DOUBLE_EQ(list[0].worst, 8);
@@ -67,12 +67,38 @@ TEST(standings, are_the_mean_and_the_worst_of_the_ratios) {
     EXPECT_EQ(list[1].worst_workload, "even");
 }
 
+TEST(standings, know_how_far_it_is_to_the_best_of_the_others) {
+    const std::vector<standing> list = standings(of_two_allocators(), all_metrics[0]);
+    EXPECT_DOUBLE_EQ(list[0].to_others.value(), std::sqrt(20.0 / 40 * 80 / 10));
+    EXPECT_DOUBLE_EQ(list[1].to_others.value(), std::sqrt(40.0 / 20 * 10 / 80));
+}
+
+TEST(standings, have_no_distance_to_others_where_there_are_none) {
+    results measured = of_two_allocators();
+    measured.allocators.pop_back();
+    for (row& each : measured.rows)
+        each.cells.pop_back();
+    EXPECT_FALSE(standings(measured, all_metrics[0]).at(0).to_others.has_value());
+}
+
+TEST(standings, of_the_system_calls_are_over_the_workloads_where_they_were_counted) {
+    results measured = of_two_allocators();
+    measured.system_calls = true;
+    EXPECT_TRUE(standings(measured, measured.metrics().back()).empty());
+    measured.rows[0].cells[0].system_calls = 30;
+    measured.rows[0].cells[1].system_calls = 60;
+    const std::vector<standing> list = standings(measured, measured.metrics().back());
+    ASSERT_EQ(list.size(), 2u);
+    EXPECT_DOUBLE_EQ(list[1].mean, 2);
+    EXPECT_EQ(compared(measured), 2u);
+}
+
 TEST(standings, leave_out_what_one_allocator_did_not_complete) {
     results measured = of_two_allocators();
     measured.rows[1].cells[0].failure = "killed";
     EXPECT_EQ(compared(measured), 1u);
     EXPECT_EQ(measured.failures(), 1u);
-    const std::vector<standing> list = standings(measured, metrics[0]);
+    const std::vector<standing> list = standings(measured, all_metrics[0]);
     EXPECT_DOUBLE_EQ(list[0].mean, 1);
     EXPECT_DOUBLE_EQ(list[1].mean, 2);
 }
@@ -80,13 +106,13 @@ TEST(standings, leave_out_what_one_allocator_did_not_complete) {
 TEST(standings, are_none_where_nothing_was_completed_by_all) {
     results measured = of_two_allocators();
     measured.rows[0].cells[1].failure = measured.rows[1].cells[0].failure = "killed";
-    EXPECT_TRUE(standings(measured, metrics[0]).empty());
+    EXPECT_TRUE(standings(measured, all_metrics[0]).empty());
 }
 
 TEST(ratios, of_a_row_pass_over_the_failed_ones) {
     results measured = of_two_allocators();
     measured.rows[0].cells[0].failure = "killed";
-    const auto ratios = measured.rows[0].ratios(metrics[0]);
+    const auto ratios = measured.rows[0].ratios(all_metrics[0]);
     EXPECT_FALSE(ratios[0].has_value());
     EXPECT_EQ(ratios[1], 1.0);
 }
