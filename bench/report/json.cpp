@@ -36,6 +36,7 @@ json completed(const results& measured, const row& of_row, std::size_t index) {
         object[what.key] = {{"median", values.median},
                             {"min", values.min},
                             {"max", values.max},
+                            {"noise", of_row.shares(what)[index]->noise()},
                             {"ratio", *of_row.ratios(what)[index]}};
     }
     return object;

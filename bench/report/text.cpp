@@ -80,7 +80,7 @@ private:
         left("", first_);
         for (const allocator& each : measured_.allocators)
             right(each.name, each_);
-        right(last, spread_);
+        right(last, noise_);
         text_ += '\n';
     }
 
@@ -90,7 +90,7 @@ private:
 
     void table(const metric& what) {
         title(fmt::format("{}, median and its ratio to the best", what.title));
-        heading("spread");
+        heading("noise");
         for (const row& each : measured_.rows) {
             left(each.about.name, first_);
             if (each.unavailable.empty())
@@ -102,9 +102,10 @@ private:
         text_ += '\n';
     }
 
-    /// The last column is the widest spread (max-min)/median of the row: how far its numbers can be trusted.
+    /// The last column is the widest noise of the row's ratios: how far they can be trusted.
     void cells(const row& shown, const metric& what) {
         const auto ratios = shown.ratios(what);
+        const auto shares = shown.shares(what);
         double widest = 0;
         for (std::size_t i = 0; i < shown.cells.size(); ++i) {
             if (!ratios[i]) {
@@ -112,12 +113,11 @@ private:
                       shown.cells[i].completed() ? colour::faint : colour::bad);
                 continue;
             }
-            const spread of = shown.cells[i].of(what);
-            widest = std::max(widest, of.relative());
-            right(in_words(what, of.median), each_ - ratio_);
+            widest = std::max(widest, shares[i]->noise());
+            right(in_words(what, shown.cells[i].of(what).median), each_ - ratio_);
             right(fmt::format("{:.2f}", *ratios[i]), ratio_, colour_of(*ratios[i]));
         }
-        right(fmt::format("{:.0f}%", widest * 100), spread_, colour::faint);
+        right(fmt::format("±{:.0f}%", widest * 100), noise_, colour::faint);
     }
 
     void failures() {
@@ -164,7 +164,7 @@ private:
     }
 
     static constexpr std::size_t ratio_ = 8;
-    static constexpr std::size_t spread_ = 8;
+    static constexpr std::size_t noise_ = 8;
 
     const results& measured_;
     const bool colours_;

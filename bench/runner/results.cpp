@@ -11,13 +11,13 @@
 
 namespace lowtide::bench {
 
-spread cell::of(const metric& what) const {
+std::vector<double> cell::values(const metric& what) const {
     if (what.value == nullptr)
-        return spread_of({system_calls.value()});
-    std::vector<double> values;
+        return {system_calls.value()};
+    std::vector<double> list;
     for (const measurement& run : runs)
-        values.push_back(run.*what.value);
-    return spread_of(std::move(values));
+        list.push_back(run.*what.value);
+    return list;
 }
 
 bool row::completed_by_all() const {
@@ -28,27 +28,47 @@ bool row::all_have(const metric& what) const {
     return !cells.empty() && std::ranges::all_of(cells, [&](const cell& each) { return each.has(what); });
 }
 
-std::vector<std::optional<double>> row::ratios(const metric& what) const {
-    std::vector<double> medians;
+std::vector<std::optional<spread>> row::shares(const metric& what) const {
+    std::vector<std::vector<double>> competitors;
     for (const cell& each : cells)
         if (each.has(what))
-            medians.push_back(each.of(what).median);
-    const std::vector<double> completed = ratios_to_best(medians);
-    std::vector<std::optional<double>> list;
+            competitors.push_back(each.values(what));
+    const std::vector<spread> present = bench::shares(competitors);
+    std::vector<std::optional<spread>> list;
     std::size_t next = 0;
     for (const cell& each : cells)
-        list.push_back(each.has(what) ? std::optional(completed[next++]) : std::nullopt);
+        list.push_back(each.has(what) ? std::optional(present[next++]) : std::nullopt);
+    return list;
+}
+
+namespace {
+
+/// The least median of all but the one at `index`; none where there are no others.
+std::optional<double> best_but(const std::vector<std::optional<spread>>& shares, std::size_t index) {
+    std::optional<double> best;
+    for (std::size_t i = 0; i < shares.size(); ++i)
+        if (i != index && shares[i])
+            best = std::min(shares[i]->median, best.value_or(HUGE_VAL));
+    return best;
+}
+
+} // namespace
+
+std::vector<std::optional<double>> row::ratios(const metric& what) const {
+    const std::vector<std::optional<spread>> all = shares(what);
+    const std::optional<double> best = best_but(all, all.size());
+    std::vector<std::optional<double>> list;
+    for (const std::optional<spread>& each : all)
+        list.push_back(each ? std::optional(each->median / *best) : std::nullopt);
     return list;
 }
 
 std::vector<std::optional<double>> row::ratios_to_others(const metric& what) const {
+    const std::vector<std::optional<spread>> all = shares(what);
     std::vector<std::optional<double>> list;
-    for (const cell& each : cells) {
-        std::optional<double> best;
-        for (const cell& other : cells)
-            if (&other != &each && other.has(what))
-                best = std::min(other.of(what).median, best.value_or(HUGE_VAL));
-        list.push_back(each.has(what) && best ? std::optional(each.of(what).median / *best) : std::nullopt);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const std::optional<double> best = best_but(all, i);
+        list.push_back(all[i] && best ? std::optional(all[i]->median / *best) : std::nullopt);
     }
     return list;
 }

@@ -34,7 +34,8 @@ struct cell {
 
     bool completed() const { return failure.empty() && !runs.empty(); }
     bool has(const metric& what) const { return completed() && (what.value != nullptr || system_calls); }
-    spread of(const metric& what) const;
+    std::vector<double> values(const metric& what) const; // one for each run
+    spread of(const metric& what) const { return spread_of(values(what)); }
 };
 
 /// One workload; a cell for each allocator, in the order of results::allocators.
@@ -45,7 +46,9 @@ struct row {
 
     bool completed_by_all() const;
     bool all_have(const metric& what) const;
-    /// The median as a multiple of the best one's; nothing where there is no result.
+    /// Each cell's share (statistics.h), taken round by round; nothing where there is no result.
+    std::vector<std::optional<spread>> shares(const metric& what) const;
+    /// The median share as a multiple of the best one's; nothing where there is no result.
     std::vector<std::optional<double>> ratios(const metric& what) const;
     /// The same, as a multiple of the best one of the others: below 1 for the best itself.
     std::vector<std::optional<double>> ratios_to_others(const metric& what) const;

@@ -8,9 +8,17 @@ namespace lowtide::bench {
 
 spread spread_of(std::vector<double> values) {
     std::ranges::sort(values);
-    const std::size_t middle = values.size() / 2;
-    const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-    return {.median = median, .min = values.front(), .max = values.back()};
+    const auto quantile = [&](double share) {
+        const double place = share * static_cast<double>(values.size() - 1);
+        const auto below = static_cast<std::size_t>(place);
+        const std::size_t above = std::min(below + 1, values.size() - 1);
+        return std::lerp(values[below], values[above], place - static_cast<double>(below));
+    };
+    return {.median = quantile(0.5),
+            .min = values.front(),
+            .max = values.back(),
+            .lower_quartile = quantile(0.25),
+            .upper_quartile = quantile(0.75)};
 }
 
 double geometric_mean(const std::vector<double>& values) {
@@ -20,14 +28,20 @@ double geometric_mean(const std::vector<double>& values) {
     return std::exp(logarithms / static_cast<double>(values.size()));
 }
 
-std::vector<double> ratios_to_best(const std::vector<double>& values) {
-    std::vector<double> ratios;
-    if (values.empty())
-        return ratios;
-    const double best = std::ranges::min(values);
-    for (const double value : values)
-        ratios.push_back(value / best);
-    return ratios;
+std::vector<spread> shares(const std::vector<std::vector<double>>& competitors) {
+    std::vector<std::vector<double>> list(competitors.size());
+    for (std::size_t round = 0; !competitors.empty() && round < competitors.front().size(); ++round) {
+        std::vector<double> values;
+        for (const std::vector<double>& one : competitors)
+            values.push_back(one[round]);
+        const double mean = geometric_mean(values);
+        for (std::size_t i = 0; i < values.size(); ++i)
+            list[i].push_back(values[i] / mean);
+    }
+    std::vector<spread> spreads;
+    for (std::vector<double>& one : list)
+        spreads.push_back(spread_of(std::move(one)));
+    return spreads;
 }
 
 } // namespace lowtide::bench

@@ -40,21 +40,30 @@ TEST(statistics, the_median_is_the_middle_value_or_the_mean_of_the_middle_two) {
     EXPECT_EQ(spread_of({4, 1, 9, 2}).median, 3);
 }
 
-TEST(statistics, the_spread_is_from_the_least_to_the_greatest_as_a_share_of_the_median) {
-    const spread of = spread_of({8, 12, 10});
+TEST(statistics, the_noise_is_half_of_the_middle_half_as_a_share_of_the_median) {
+    const spread of = spread_of({8, 9, 10, 11, 1000});
     EXPECT_EQ(of.min, 8);
-    EXPECT_EQ(of.max, 12);
-    EXPECT_DOUBLE_EQ(of.relative(), 0.4);
+    EXPECT_EQ(of.max, 1000);
+    EXPECT_EQ(of.lower_quartile, 9);
+    EXPECT_EQ(of.upper_quartile, 11);
+    EXPECT_DOUBLE_EQ(of.noise(), 0.1);
+    EXPECT_EQ(spread_of({7}).noise(), 0);
+}
+
+TEST(statistics, what_slows_a_whole_round_down_leaves_the_shares_as_they_are) {
+    const std::vector<spread> quiet = shares({{1, 1, 1}, {4, 4, 4}});
+    const std::vector<spread> disturbed = shares({{1, 7, 2}, {4, 28, 8}});
+    for (const std::size_t i : {0u, 1u}) {
+        EXPECT_DOUBLE_EQ(disturbed[i].median, quiet[i].median);
+        EXPECT_NEAR(disturbed[i].noise(), 0, 1e-9);
+    }
+    EXPECT_DOUBLE_EQ(quiet[1].median / quiet[0].median, 4);
+    EXPECT_TRUE(shares({}).empty());
 }
 
 TEST(statistics, a_geometric_mean_makes_twice_as_slow_and_twice_as_fast_even) {
     EXPECT_DOUBLE_EQ(geometric_mean({2, 0.5}), 1);
     EXPECT_DOUBLE_EQ(geometric_mean({1, 10, 100}), 10);
-}
-
-TEST(statistics, ratios_are_to_the_least_value) {
-    EXPECT_EQ(ratios_to_best({6, 2, 3}), (std::vector<double>{3, 1, 1.5}));
-    EXPECT_TRUE(ratios_to_best({}).empty());
 }
 
 TEST(standings, are_the_mean_and_the_worst_of_the_ratios) {
