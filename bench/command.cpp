@@ -4,6 +4,7 @@
 #include "programs/programs.h"
 #include "report/report.h"
 #include "runner/errors.h"
+#include "runner/history.h"
 #include "runner/names.h"
 #include "runner/session.h"
 #include "runner/workload_process.h"
@@ -43,6 +44,7 @@ struct request {
     bool system_calls = false;
     std::string json;
     std::string html;
+    std::string history;
     bool quick = false;
 
     double scale() const { return quick ? quick_scale : 1; }
@@ -125,13 +127,18 @@ bool colours_wanted() {
     return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
 }
 
-void report(const request& asked, const results& measured) {
+void report(const request& asked, const results& measured, const history& earlier) {
     const std::string json = json_report(measured);
     if (!asked.html.empty())
         write_file(asked.html, html_report(json));
     if (!asked.json.empty() && asked.json != "-")
         write_file(asked.json, json);
     fmt::print("{}", asked.json == "-" ? json : text_report(measured, colours_wanted()));
+    if (!asked.history.empty()) {
+        if (asked.json != "-")
+            fmt::print("{}", text_report(earlier.compare(measured)));
+        earlier.append(measured);
+    }
     if (std::fflush(stdout) != 0)
         throw std::runtime_error("cannot write the results to stdout");
 }
@@ -161,6 +168,8 @@ int bench(const request& asked) {
         throw usage_error("--system-calls needs strace, which is not installed (Debian: strace)");
     check_writable(asked.json);
     check_writable(asked.html);
+    const history earlier(asked.history);
+    check_writable(asked.history);
 
     const supervisor processes;
     scratch libraries;
@@ -186,7 +195,7 @@ int bench(const request& asked) {
                      .system_calls = asked.system_calls,
                      .allocators = allocators.all()};
     run_session(chosen, measured);
-    report(asked, measured);
+    report(asked, measured, earlier);
     if (measured.interrupted) {
         fmt::print(stderr, "lowtide bench: interrupted\n");
         return exit_interrupted;
@@ -238,6 +247,8 @@ void add_bench_command(CLI::App& app, int& exit_code) {
                       "Count system calls too, in a run of their own under strace");
     command->add_option("--json", asked->json, "Write the results as JSON to a file, or - for stdout alone");
     command->add_option("--html", asked->html, "Write the results as one page with plots to a file");
+    command->add_option("--history", asked->history,
+                        "Add the results to a file, and show what has changed since its last entry");
     command->add_flag("--quick", asked->quick, "A tenth of the work: for a first impression");
     command->footer(
         "Exits with 1 if a run failed, 125 if something cannot be done as asked, 130 if interrupted.");

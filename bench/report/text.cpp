@@ -180,4 +180,16 @@ std::string text_report(const results& measured, bool colours) {
     return text_writer(measured, colours).all();
 }
 
+std::string text_report(const std::optional<comparison>& since) {
+    if (!since)
+        return "\nthe history has no session of such a machine, work and allocators to compare with\n";
+    std::string text = fmt::format("\nsince {}, ratio to the best of the others: {}\n", since->since,
+                                   since->changes.empty() ? "no change beyond the noise" : "");
+    for (const change& each : since->changes)
+        text += fmt::format("  {:<7} {:<24} {:<12} {:<20} {:.2f} -> {:.2f}\n",
+                            each.now > each.before ? "worse" : "better", each.workload, each.allocator,
+                            each.what->title, each.before, each.now);
+    return text;
+}
+
 } // namespace lowtide::bench

@@ -81,6 +81,23 @@ TEST(bench, system_calls_are_those_of_the_allocator_and_its_process) {
     }
 }
 
+TEST(bench, a_history_grows_by_a_session_and_the_second_is_compared_with_the_first) {
+    const bench_command command(quickly({"pair/16", "--history", "history"}));
+    EXPECT_TRUE(says(command.run().output, "no session of such a machine"));
+    EXPECT_TRUE(says(command.run().output, "since 20"));
+    const std::string lines = read_file(command.file("history"));
+    EXPECT_EQ(std::ranges::count(lines, '\n'), 2);
+}
+
+TEST(bench, a_file_that_is_no_history_is_refused_before_anything_is_measured) {
+    const bench_command command(quickly({"pair/16", "--history", "history"}));
+    write_file(command.file("history"), "something else\n");
+    const ended end = command.run();
+    EXPECT_EQ(exit_code(end), 125);
+    EXPECT_TRUE(says(end.errors, "history:1: not a session"));
+    EXPECT_EQ(read_file(command.file("history")), "something else\n");
+}
+
 TEST(bench, counting_system_calls_needs_strace) {
     bench_command command(quickly({"pair/16", "--system-calls"}));
     command.set("PATH", "/nowhere");
