@@ -157,6 +157,8 @@ std::string command_words(const request& asked) {
         words += " --alloc " + each;
     for (const std::string& each : asked.allocators.without)
         words += " --without " + each;
+    for (const std::string& each : asked.allocators.variables)
+        words += " --env " + each;
     return words + fmt::format(" --repeat {} --threads {}", asked.rounds(), fmt::join(asked.threads, ","));
 }
 
@@ -241,6 +243,10 @@ void add_bench_command(CLI::App& app, int& exit_code) {
     command->add_option("--alloc", asked->allocators.added, "Another allocator: NAME=PATH.so")
         ->allow_extra_args(false);
     command->add_option("--without", asked->allocators.without, "Leave an allocator out")
+        ->allow_extra_args(false);
+    command
+        ->add_option("--env", asked->allocators.variables,
+                     "A variable for an allocator's processes: NAME:VARIABLE=VALUE")
         ->allow_extra_args(false);
     command->add_flag("--programs", asked->programs, "Real programs too: Redis, PostgreSQL, SQLite, g++");
     command->add_flag("--system-calls", asked->system_calls,

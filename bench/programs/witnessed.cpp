@@ -29,10 +29,11 @@ void witnessed::give_to(const account& owner) const {
 }
 
 launch witnessed::prepare(std::vector<std::string> words) const {
+    launch what{.words = std::move(words), .variables = allocator_.environment()};
     // Also for libc: a program may be linked with another allocator, which libc then goes before.
-    return {.words = std::move(words),
-            .variables = {{"LD_PRELOAD", fmt::format("{}:{}", allocator_.loaded.string(), witness_.string())},
-                          {"LOWTIDE_BENCH_WITNESS", record_}}};
+    what.variables["LD_PRELOAD"] = fmt::format("{}:{}", allocator_.loaded.string(), witness_.string());
+    what.variables["LOWTIDE_BENCH_WITNESS"] = record_;
+    return what;
 }
 
 measurement witnessed::account_for(const std::string& program, double ns_per_operation,

@@ -37,7 +37,7 @@ bool same_file(const fs::path& a, const fs::path& b) {
 identity ask(const fs::path& workloads, const allocator* preloaded, const supervisor& processes) {
     launch question{.words = {workloads, "--identify"}};
     if (preloaded != nullptr)
-        question.variables["LD_PRELOAD"] = preloaded->loaded;
+        question.variables = preloaded->environment();
     const ended answer = processes.run(question, short_time);
     if (!answer.succeeded())
         throw run_failed(answer.reason());
@@ -86,6 +86,20 @@ void load(allocator& chosen, const fs::path& workloads, const supervisor& proces
     }
 }
 
+/// Gives each of the variables to the allocator that it is for.
+void hand_out(const std::vector<std::string>& variables, std::vector<allocator>& list) {
+    for (const std::string& text : variables) {
+        const std::size_t colon = text.find(':');
+        const std::size_t equals = text.find('=', colon == std::string::npos ? 0 : colon);
+        if (equals == std::string::npos || colon == std::string::npos || equals == colon + 1)
+            throw usage_error(fmt::format("--env {}: expected NAME:VARIABLE=VALUE", text));
+        const auto meant = std::ranges::find(list, text.substr(0, colon), &allocator::name);
+        if (meant == list.end())
+            throw usage_error(fmt::format("--env {}: no such allocator; --list shows them", text));
+        meant->variables[text.substr(colon + 1, equals - colon - 1)] = text.substr(equals + 1);
+    }
+}
+
 /// Names that are left out must be there, or a slip of the finger costs the user a long run.
 void leave_out(std::vector<allocator>& list, const std::vector<std::string>& names,
                const std::vector<std::string>& known) {
@@ -98,6 +112,13 @@ void leave_out(std::vector<allocator>& list, const std::vector<std::string>& nam
 }
 
 } // namespace
+
+std::map<std::string, std::string> allocator::environment() const {
+    std::map<std::string, std::string> all = variables;
+    if (!is_libc)
+        all["LD_PRELOAD"] = loaded;
+    return all;
+}
 
 void verify(const allocator& expected, const identity& found) {
     for (const auto& [symbol, object] : {std::pair("malloc", found.malloc), std::pair("free", found.free)})
@@ -142,6 +163,7 @@ allocator_list::allocator_list(const allocator_request& request, const fs::path&
     leave_out(all_, request.without, known);
     if (all_.empty())
         throw usage_error("no allocator is left");
+    hand_out(request.variables, all_);
     for (allocator& each : all_)
         if (!each.is_libc)
             load(each, workloads, processes, where);

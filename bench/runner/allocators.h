@@ -5,6 +5,7 @@
 #include "runner/scratch.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,17 @@ struct allocator {
     std::filesystem::path loaded{}; // the copy that is preloaded; for libc's own malloc, libc itself
     std::string version{};          // of the Debian package, if it comes from one
     bool is_libc = false;
+    std::map<std::string, std::string> variables{}; // that its processes get besides
+
+    /// What makes a program's malloc this one.
+    std::map<std::string, std::string> environment() const;
 };
 
 /// What was asked for on the command line.
 struct allocator_request {
-    std::vector<std::string> added;   // NAME=PATH.so
-    std::vector<std::string> without; // NAME
+    std::vector<std::string> added;     // NAME=PATH.so
+    std::vector<std::string> without;   // NAME
+    std::vector<std::string> variables; // NAME:VARIABLE=VALUE
 };
 
 /// Which object files a process got malloc and free from.
@@ -35,7 +41,7 @@ public:
     /// Finds lowtide beside the executable, glibc's own malloc and Debian's peers. `workloads` is the program
     /// that can say where its malloc comes from. Each library is copied into `where`: a server that drops its
     /// privileges must be able to read it, and ld.so would split its path at blanks. Throws usage_error if a
-    /// library is missing, or does not turn out to be where malloc comes from.
+    /// library is missing, or does not turn out to be where malloc comes from, or if a request names none.
     allocator_list(const allocator_request& request, const std::filesystem::path& workloads,
                    const std::filesystem::path& lowtide, const supervisor& processes, scratch& where);
 

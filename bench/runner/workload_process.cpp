@@ -36,9 +36,7 @@ public:
         : benchmark(std::move(about)), words_(std::move(words)), processes_(processes) {}
 
     measurement run(const allocator& allocator) override {
-        launch what{.words = words_};
-        if (!allocator.is_libc)
-            what.variables["LD_PRELOAD"] = allocator.loaded;
+        const launch what{.words = words_, .variables = allocator.environment()};
         const ended result = processes_.run(what, time_limit);
         const key_values said = verified(allocator, result);
         return {.ns_per_operation = said.number("ns_per_operation"),
@@ -53,8 +51,8 @@ public:
     std::optional<double> system_calls(const allocator& allocator) override {
         launch what{.words = {strace_program(), "--follow-forks", "--quiet=all", "--summary-only",
                               "--summary-columns=calls,name"}};
-        if (!allocator.is_libc)
-            what.words.insert(what.words.end(), {"-E", "LD_PRELOAD=" + allocator.loaded.string()});
+        for (const auto& [name, value] : allocator.environment())
+            what.words.insert(what.words.end(), {"-E", fmt::format("{}={}", name, value)});
         what.words.push_back("--");
         what.words.insert(what.words.end(), words_.begin(), words_.end());
         const ended result = processes_.run(what, tracing_limit);

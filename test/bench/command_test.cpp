@@ -142,6 +142,28 @@ TEST(bench, an_allocator_that_is_missing_or_not_said_where_is_an_error) {
     EXPECT_TRUE(says(nameless.errors, "expected NAME=PATH.so"));
 }
 
+TEST(bench, a_variable_reaches_the_processes_of_its_allocator_alone) {
+    // The counting allocator ends badly where its variable is missing.
+    const auto measured_with = [&](const std::string& variable) {
+        return exit_code(
+            bench_command(quickly({"pair/16", "--alloc", "own=" LOWTIDE_FAKE_COUNTING, "--env", variable}))
+                .run());
+    };
+    EXPECT_EQ(measured_with("own:FAKE_COUNT_FILE=/dev/null"), 0);
+    EXPECT_EQ(measured_with("glibc:FAKE_COUNT_FILE=/dev/null"), 125);
+}
+
+TEST(bench, a_variable_for_nobody_or_without_a_value_is_an_error) {
+    const ended nobody = bench_command(quickly({"pair/16", "--env", "nobody:A=1"})).run();
+    EXPECT_EQ(exit_code(nobody), 125);
+    EXPECT_TRUE(says(nobody.errors, "--env nobody:A=1: no such allocator"));
+    for (const char* const wrong : {"glibc", "glibc:A", "glibc:=1", "A=1"}) {
+        const ended end = bench_command(quickly({"pair/16", "--env", wrong})).run();
+        EXPECT_EQ(exit_code(end), 125);
+        EXPECT_TRUE(says(end.errors, "expected NAME:VARIABLE=VALUE"));
+    }
+}
+
 TEST(bench, two_allocators_cannot_have_one_name) {
     const ended end = bench_command(quickly({"pair/16", "--alloc", "glibc=" LOWTIDE_FAKE_PLAIN})).run();
     EXPECT_EQ(exit_code(end), 125);
