@@ -69,7 +69,9 @@ public:
     }
 
 private:
-    [[nodiscard]] unsigned capacity_for(size_class c, size_t magazine_bytes) const noexcept;
+    [[nodiscard, gnu::noinline]] unsigned capacity_for(size_class c, size_t magazine_bytes) const noexcept;
+    [[nodiscard]] unsigned usual_capacity(size_class c) const noexcept;
+    [[nodiscard]] unsigned rows_in_use() const noexcept;
     [[nodiscard]] unsigned depot_limit(size_class c) const noexcept;
     [[nodiscard]] size_t budget() const noexcept;
     [[nodiscard]] size_t granted() const noexcept;
@@ -77,6 +79,7 @@ private:
     void note_miss(size_class c) noexcept;
     void set_capacity(size_class c, unsigned objects) noexcept;
     void age(size_class c) noexcept;
+    [[LOWTIDE_RARE]] void divide_among_rows() noexcept;
     [[nodiscard]] void* serve(size_class c, stock s) noexcept;
     [[nodiscard]] void* allocate_directly(size_class c) noexcept;
     void release_directly(size_class c, void* const* objects, unsigned count) noexcept;
@@ -112,8 +115,10 @@ private:
         std::atomic<uint32_t> misses{0};   // of loaded and spare magazine alike, since the last tick
     };
     class_use use_[all_classes]{};
-    std::atomic<size_t> granted_{0}; // bytes beyond the usual sizes that the magazines of a row may hold
-    std::atomic<unsigned> rows_in_use_{1}; // since the last tick
+    std::atomic<size_t> granted_{0};     // bytes beyond the usual sizes that the magazines of a row may hold
+    std::atomic<unsigned> rows_seen_{1}; // since the last tick
+    std::atomic<unsigned> rows_before_{1}; // between the two ticks before
+    std::atomic<size_t> usual_bytes_{0};   // of a magazine, as of the last tick
     std::atomic<size_t> depot_bytes_{0};   // bytes that wait in the depots
     std::atomic<size_t> warm_bytes_{0};    // room in the magazines of run classes
     std::atomic<uint64_t> next_tick_ms_{0};

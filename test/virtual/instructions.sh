@@ -30,7 +30,8 @@ own_instructions() {
 
 # count WORKLOAD SCALE: instructions for an operation
 count() {
-    env LD_PRELOAD="$library" valgrind --tool=callgrind --callgrind-out-file="$work/out" --log-file="$work/log" \
+    # Without the variables of whoever runs this: the library looks through them when it starts.
+    env -i PATH="$PATH" LD_PRELOAD="$library" valgrind --tool=callgrind --callgrind-out-file="$work/out" --log-file="$work/log" \
         "$workloads" --scale "$2" "$1" >"$work/said" || { cat "$work/log" "$work/said" >&2; exit 1; }
     grep -qF "malloc $library" "$work/said" || { echo "$1 did not run on $library" >&2; exit 1; }
     awk -v sum="$(own_instructions "$work/out")" '$1 == "operations" { printf "%.2f\n", sum / $2 }' "$work/said"
