@@ -20,11 +20,11 @@ constexpr size_t depot_bytes = 4 * mebibyte;
 // use.
 constexpr size_t min_budget = 4 * mebibyte;
 constexpr size_t budget_share = 16;
-// Magazines are as large as the option says while those of this many classes, in all rows in use, stay within
-// a share of what is in use: with 256 processors at work on 70 MiB, the caches held 345 MiB without that
-// (docs/design.md).
+// Magazines are as large as the option says while no more rows than this are in use. With more, those of so
+// many classes share what they would have in as many rows, or a part of what is in use: 256 processors at
+// work on 70 MiB had 385 MB in their caches without that (docs/design.md).
+constexpr size_t uncrowded_rows = 16;
 constexpr size_t busy_classes = 32;
-constexpr size_t min_cached = 64 * mebibyte;
 constexpr size_t cached_share = 4;
 // Runs that magazines keep warm, in all: a mix of all sizes would otherwise hold one of each.
 constexpr size_t min_warm_bytes = 8 * mebibyte;
@@ -126,11 +126,12 @@ void front::note_miss(size_class c) noexcept {
 
 // The usual size of a magazine, for as many rows as are in use.
 void front::divide_among_rows() noexcept {
-    const size_t share = pages_->used_bytes() / cached_share;
-    const size_t bytes = (share > min_cached ? share : min_cached) / (2 * busy_classes * rows_in_use());
-    usual_bytes_.store(bytes < settings_->cache_bytes ? bytes : settings_->cache_bytes,
-                       std::memory_order_relaxed);
-    if (bytes >= settings_->cache_bytes)
+    const size_t option = settings_->cache_bytes;
+    const size_t share = pages_->used_bytes() / cached_share / (2 * busy_classes);
+    const size_t all = share > option * uncrowded_rows ? share : option * uncrowded_rows;
+    const size_t bytes = all / rows_in_use();
+    usual_bytes_.store(bytes < option ? bytes : option, std::memory_order_relaxed);
+    if (bytes >= option)
         return;
     for (unsigned i = 1; i < all_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
