@@ -25,17 +25,25 @@ TEST(size_classes, no_class_holds_what_is_larger_than_a_block) {
         EXPECT_EQ(class_holding(size), size_class{}) << size;
 }
 
-TEST(size_classes, steps_are_16_bytes_to_128_then_8_to_a_doubling) {
+TEST(size_classes, steps_are_16_bytes_to_128_then_8_to_a_doubling_and_from_a_kibibyte_on_4) {
+    const auto expect_steps = [](size_t from, size_t steps) {
+        for (size_t step = 1; step <= steps; ++step)
+            EXPECT_EQ(object_size(class_holding(from + from / steps * step)), from + from / steps * step);
+        EXPECT_EQ(index_of(class_holding(2 * from)), index_of(class_holding(from)) + steps);
+    };
     for (size_t size = 16; size <= 128; size += 16)
         EXPECT_EQ(object_size(class_holding(size)), size);
-    for (size_t from = 128; from < max_slab_object; from *= 2)
-        for (size_t step = 1; step <= 8; ++step)
-            EXPECT_EQ(object_size(class_holding(from + from / 8 * step)), from + from / 8 * step);
+    for (size_t from = 128; from < 1 * kibibyte; from *= 2)
+        expect_steps(from, 8);
+    for (size_t from = 1 * kibibyte; from < max_slab_object; from *= 2)
+        expect_steps(from, 4);
 }
 
-TEST(size_classes, waste_is_at_most_a_ninth_above_128_bytes) {
+TEST(size_classes, waste_is_at_most_a_ninth_to_a_kibibyte_and_a_fifth_above) {
     for (size_t size = linear_limit + 1; size <= max_slab_object; ++size)
-        ASSERT_LE((object_size(class_holding(size)) - size) * 9, object_size(class_holding(size))) << size;
+        ASSERT_LE((object_size(class_holding(size)) - size) * (size <= 1 * kibibyte ? 9 : 5),
+                  object_size(class_holding(size)))
+            << size;
 }
 
 TEST(size_classes, a_slab_has_room_for_its_objects_and_little_else) {
