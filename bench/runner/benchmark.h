@@ -14,6 +14,7 @@ struct description {
     std::string name;
     std::string group;
     std::string about;
+    unsigned threads = 0; // the number at the name's end, if --threads chose it
 };
 
 /// One run. All numbers are above zero.

@@ -1,9 +1,11 @@
-// The figures: medians, spreads, means and ratios, and the standings made of them.
+// The figures: medians, spreads, means and ratios, and the standings and scaling made of them.
 #include "report/report.h"
 #include "runner/results.h"
+#include "runner/scaling.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace lowtide::bench {
 namespace {
@@ -116,6 +118,42 @@ TEST(standings, are_none_where_nothing_was_completed_by_all) {
     results measured = of_two_allocators();
     measured.rows[0].cells[1].failure = measured.rows[1].cells[0].failure = "killed";
     EXPECT_TRUE(standings(measured, all_metrics[0]).empty());
+}
+
+/// One workload with three numbers of threads, among others.
+results of_many_threads() {
+    results made = of_two_allocators();
+    made.rows.push_back({.about = {"w/8", "g", "", 8}, .cells = {times({30}), times({10})}});
+    made.rows.push_back({.about = {"w/2", "g", "", 2}, .cells = {times({20, 10, 90}), times({40})}});
+    made.rows.push_back({.about = {"w/32", "g", "", 32}, .cells = {times({25}), times({20})}});
+    return made;
+}
+
+TEST(scaling, is_the_time_with_the_most_threads_by_that_with_the_fewest) {
+    const std::vector<scaling> list = scalings(of_many_threads());
+    ASSERT_EQ(list.size(), 1u);
+    EXPECT_EQ(list[0].workload, "w");
+    EXPECT_EQ(list[0].fewest, 2u);
+    EXPECT_EQ(list[0].most, 32u);
+    EXPECT_EQ(list[0].ratios, (std::vector<std::optional<double>>{1.25, 0.5}));
+}
+
+TEST(scaling, has_no_ratio_where_a_run_failed_and_no_entry_for_one_number_of_threads) {
+    results measured = of_many_threads();
+    measured.rows.back().cells[0].failure = "killed";
+    EXPECT_EQ(scalings(measured).at(0).ratios, (std::vector<std::optional<double>>{std::nullopt, 0.5}));
+    measured.rows.resize(3);
+    EXPECT_TRUE(scalings(measured).empty());
+}
+
+TEST(scaling, is_in_the_text_and_in_the_json) {
+    const results measured = of_many_threads();
+    EXPECT_NE(text_report(measured, false).find("\nw 32/2 "), std::string::npos);
+    EXPECT_NE(text_report(measured, true).find("\x1b[31m1.25"), std::string::npos) << "not red";
+    EXPECT_EQ(nlohmann::json::parse(json_report(measured))["summary"]["scaling"],
+              nlohmann::json::parse(R"([{"workload": "w", "fewest": 2, "most": 32,
+                                         "ratios": {"first": 1.25, "second": 0.5}}])"));
+    EXPECT_EQ(text_report(of_two_allocators(), false).find("scaling"), std::string::npos);
 }
 
 TEST(ratios, of_a_row_pass_over_the_failed_ones) {

@@ -69,8 +69,8 @@ TEST(workload_list, has_those_for_any_threads_once_for_each_number) {
     std::vector<std::string> names;
     for (const auto& each : list)
         if (each->about().group == "larson")
-            names.push_back(each->about().name);
-    EXPECT_EQ(names, (std::vector<std::string>{"larson/3", "larson/5"}));
+            names.push_back(each->about().name + " on " + std::to_string(each->about().threads));
+    EXPECT_EQ(names, (std::vector<std::string>{"larson/3 on 3", "larson/5 on 5"}));
 }
 
 } // namespace
