@@ -46,6 +46,8 @@ json completed(const results& measured, const row& of_row, std::size_t index) {
 
 json of(const results& measured, const row& shown) {
     json object = {{"name", shown.about.name}, {"group", shown.about.group}, {"about", shown.about.about}};
+    if (shown.about.baseline)
+        object["baseline"] = true;
     if (!shown.unavailable.empty()) {
         object["skipped"] = shown.unavailable;
         return object;

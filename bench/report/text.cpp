@@ -157,7 +157,7 @@ private:
     void overall() {
         const std::size_t count = compared(measured_);
         title(fmt::format("all together: {} of {} workloads, those that every allocator completed{}", count,
-                          measured_.rows.size(),
+                          comparable(measured_),
                           measured_.interrupted ? "; interrupted before the end" : ""));
         heading("");
         for (const metric& what : measured_.metrics()) {

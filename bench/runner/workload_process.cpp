@@ -86,12 +86,12 @@ benchmark_list workload_benchmarks(const workload_settings& settings, const supe
     benchmark_list all;
     std::istringstream lines(listing.output);
     description about;
-    for (std::string threads; std::getline(lines, about.name, '\t') &&
-                              std::getline(lines, about.group, '\t') && std::getline(lines, threads, '\t') &&
-                              std::getline(lines, about.about);) {
+    for (std::string role; std::getline(lines, about.name, '\t') && std::getline(lines, about.group, '\t') &&
+                           std::getline(lines, role, '\t') && std::getline(lines, about.about);) {
+        about.baseline = role == "baseline";
         const std::vector<std::string> words{settings.program, "--scale", fmt::format("{}", settings.scale),
                                              about.name};
-        if (threads != "any") {
+        if (role != "any") {
             all.push_back(std::make_unique<workload_process>(about, words, processes));
             continue;
         }

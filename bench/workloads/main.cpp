@@ -1,8 +1,8 @@
 // lowtide-workloads: runs one workload in this process and says what it cost, for `lowtide bench` to read.
 //
-//   lowtide-workloads --list               name, group, "any" if the number of threads can be chosen, and
-//   what it
-//                                          does, by tabs
+//   lowtide-workloads --list               name, group, role and what it does, by tabs; the roles are "any"
+//                                          if the number of threads can be chosen, "baseline" if it asks for
+//                                          no memory, else "usual"
 //   lowtide-workloads --identify           only which object files malloc and free come from
 //   lowtide-workloads [--scale F] [--threads N] NAME
 //
@@ -41,11 +41,14 @@ constexpr workload_table const* tables[] = {
 
 constexpr unsigned max_threads = 1024;
 
+const char* word_for(role is) {
+    return is == role::any_threads ? "any" : is == role::baseline ? "baseline" : "usual";
+}
+
 void print_list() {
     for (const workload_table* const table : tables)
         for (const workload& each : *table)
-            std::printf("%s\t%s\t%s\t%s\n", each.name, each.group, each.any_threads ? "any" : "fixed",
-                        each.about);
+            std::printf("%s\t%s\t%s\t%s\n", each.name, each.group, word_for(each.is), each.about);
 }
 
 void print_identity() {
@@ -97,7 +100,7 @@ int run(const request& asked) {
     const workload* const chosen = find(asked.name);
     if (chosen == nullptr)
         return wrong("no such workload: ", asked.name);
-    if (asked.threads != 0 && !chosen->any_threads)
+    if (asked.threads != 0 && chosen->is != role::any_threads)
         return wrong("the number of threads cannot be chosen for ", asked.name);
     parameters with = chosen->with;
     if (asked.threads != 0)

@@ -50,7 +50,7 @@ constexpr workload list[] = {
      "threads replace 500 objects to 16 KiB each, one of nine handed to another thread",
      mixed,
      {.size = 16, .max_size = 16384, .objects = 500, .operations = 4'000'000},
-     true},
+     role::any_threads},
 };
 
 } // namespace

@@ -25,13 +25,20 @@ struct outcome {
     std::uint64_t checksum = 0;
 };
 
+/// What the runner must know of a workload; --list shows it.
+enum class role {
+    usual,
+    any_threads, // makes sense with any number of threads: --threads
+    baseline,    // asks for no memory: what the others of its group take without an allocator
+};
+
 struct workload {
     const char* name;
     const char* group;
     const char* about;
     outcome (*run)(const parameters&);
     parameters with;
-    bool any_threads = false; // makes sense with any number of threads: --threads
+    role is = role::usual;
 };
 
 using workload_table = std::span<const workload>;

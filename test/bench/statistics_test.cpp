@@ -120,6 +120,14 @@ TEST(standings, are_none_where_nothing_was_completed_by_all) {
     EXPECT_TRUE(standings(measured, all_metrics[0]).empty());
 }
 
+TEST(standings, leave_out_the_baselines) {
+    results measured = of_two_allocators();
+    measured.rows[1].about.baseline = true;
+    EXPECT_EQ(comparable(measured), 1u);
+    EXPECT_EQ(compared(measured), 1u);
+    EXPECT_EQ(standings(measured, all_metrics[0]).at(0).worst_workload, "even");
+}
+
 /// One workload with three numbers of threads, among others.
 results of_many_threads() {
     results made = of_two_allocators();
