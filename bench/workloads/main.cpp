@@ -8,6 +8,7 @@
 //
 // Prints one "key value" a line: malloc, free, operations, ns_per_operation, peak_rss_kib, minor_faults,
 // checksum. It needs libc alone, so that nothing but the workload calls malloc.
+#include "clock.h"
 #include "objects.h"
 #include "witness/object_of.h"
 #include "witness/peak_rss.h"
@@ -17,7 +18,6 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,9 +34,9 @@ void out_of_memory(std::size_t size) {
 namespace {
 
 constexpr workload_table const* tables[] = {
-    &pair_workloads,   &bulk_workloads,    &replacement_workloads, &server_workloads,
-    &ring_workloads,   &burst_workloads,   &large_workloads,       &realloc_workloads,
-    &calloc_workloads, &sharing_workloads, &churn_workloads,       &mixed_workloads,
+    &pair_workloads,   &sized_workloads,   &bulk_workloads,  &mass_workloads,  &replacement_workloads,
+    &server_workloads, &ring_workloads,    &burst_workloads, &large_workloads, &realloc_workloads,
+    &calloc_workloads, &sharing_workloads, &churn_workloads, &mixed_workloads,
 };
 
 constexpr unsigned max_threads = 1024;
@@ -63,16 +63,10 @@ const workload* find(const char* name) {
     return nullptr;
 }
 
-double now_ns() {
-    timespec time{};
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-
 void measure(const workload& chosen, const parameters& with) {
     const double begin = now_ns();
     const outcome result = chosen.run(with);
-    const double took = now_ns() - begin;
+    const double took = now_ns() - begin - result.aside_ns;
     // Before anything is printed: stdio's buffer is the allocator's as well.
     const long peak = peak_rss_kib();
     rusage usage{};
