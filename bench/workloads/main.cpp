@@ -23,12 +23,17 @@
 
 namespace lowtide::bench {
 
-void out_of_memory(std::size_t size) {
-    char message[80];
-    const int length =
-        std::snprintf(message, sizeof message, "lowtide-workloads: no memory for %zu bytes\n", size);
+void give_up(const char* why) {
+    char message[120];
+    const int length = std::snprintf(message, sizeof message, "lowtide-workloads: %s\n", why);
     (void)!write(STDERR_FILENO, message, static_cast<std::size_t>(length));
     _exit(1);
+}
+
+void out_of_memory(std::size_t size) {
+    char why[60];
+    std::snprintf(why, sizeof why, "no memory for %zu bytes", size);
+    give_up(why);
 }
 
 namespace {
@@ -36,7 +41,7 @@ namespace {
 constexpr workload_table const* tables[] = {
     &pair_workloads,   &sized_workloads,   &bulk_workloads,  &mass_workloads,  &replacement_workloads,
     &server_workloads, &ring_workloads,    &burst_workloads, &large_workloads, &realloc_workloads,
-    &calloc_workloads, &sharing_workloads, &churn_workloads, &mixed_workloads,
+    &calloc_workloads, &sharing_workloads, &churn_workloads, &mixed_workloads, &stress_workloads,
 };
 
 constexpr unsigned max_threads = 1024;

@@ -9,7 +9,8 @@
 
 namespace lowtide::bench {
 
-/// Ends the process: a workload that does not get its memory has no result.
+/// These end the process: a workload that does not get what it needs has no result.
+[[noreturn]] void give_up(const char* why);
 [[noreturn]] void out_of_memory(std::size_t size);
 
 /// Splitmix64: one addition from number to number, so that it does not slow the loop around it.
@@ -101,6 +102,11 @@ inline std::uint64_t drop(void* object) {
     const std::uint64_t tag = tag_of(object);
     std::free(object);
     return tag;
+}
+
+/// The same where there may be none.
+inline std::uint64_t drop_if_any(void* object) {
+    return object == nullptr ? 0 : drop(object);
 }
 
 } // namespace lowtide::bench

@@ -59,5 +59,6 @@ extern const workload_table calloc_workloads;
 extern const workload_table sharing_workloads;
 extern const workload_table churn_workloads;
 extern const workload_table mixed_workloads;
+extern const workload_table stress_workloads;
 
 } // namespace lowtide::bench
