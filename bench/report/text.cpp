@@ -73,8 +73,9 @@ private:
         text_.append(columns - std::min(columns, width(text)), ' ');
     }
 
+    /// What is too long for its columns is still apart from what is before it.
     void right(std::string_view text, std::size_t columns, colour as = colour::none) {
-        text_.append(columns - std::min(columns, width(text)), ' ');
+        text_.append(columns - std::min(columns - 1, width(text)), ' ');
         put(text, as);
     }
 

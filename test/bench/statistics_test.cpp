@@ -183,6 +183,15 @@ TEST(text_report, shows_medians_with_their_units_ratios_and_failures) {
     EXPECT_EQ(text.find('\x1b'), std::string::npos) << "colours, though none were asked for";
 }
 
+TEST(text_report, keeps_long_names_apart) {
+    results measured = of_two_allocators();
+    const std::string first(30, 'a');
+    const std::string second(30, 'b');
+    measured.rows[0].about.name = first;
+    measured.rows[1].about.name = second;
+    EXPECT_NE(text_report(measured, false).find(second + ' ' + first), std::string::npos);
+}
+
 TEST(text_report, has_colours_if_asked_for) {
     EXPECT_NE(text_report(of_two_allocators(), true).find("\x1b[32m"), std::string::npos);
 }
