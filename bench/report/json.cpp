@@ -1,6 +1,8 @@
 // The JSON report; its schema is described in bench/README.md.
 #include "report/report.h"
 
+#include "runner/scaling.h"
+
 #include <nlohmann/json.hpp>
 
 namespace lowtide::bench {
@@ -44,6 +46,8 @@ json completed(const results& measured, const row& of_row, std::size_t index) {
 
 json of(const results& measured, const row& shown) {
     json object = {{"name", shown.about.name}, {"group", shown.about.group}, {"about", shown.about.about}};
+    if (shown.about.baseline)
+        object["baseline"] = true;
     if (!shown.unavailable.empty()) {
         object["skipped"] = shown.unavailable;
         return object;
@@ -61,6 +65,14 @@ json of(const results& measured, const row& shown) {
     return object;
 }
 
+json of(const results& measured, const scaling& shown) {
+    json ratios = json::object();
+    for (std::size_t i = 0; i < shown.ratios.size(); ++i)
+        if (shown.ratios[i])
+            ratios[measured.allocators[i].name] = *shown.ratios[i];
+    return {{"workload", shown.workload}, {"fewest", shown.fewest}, {"most", shown.most}, {"ratios", ratios}};
+}
+
 json summary(const results& measured) {
     json object = {{"workloads", compared(measured)}, {"failures", measured.failures()}};
     json& list = object["allocators"] = json::object();
@@ -75,6 +87,9 @@ json summary(const results& measured) {
                 one["to_others"] = *all[i].to_others;
         }
     }
+    json& growth = object["scaling"] = json::array();
+    for (const scaling& each : scalings(measured))
+        growth.push_back(of(measured, each));
     return object;
 }
 

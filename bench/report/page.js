@@ -205,8 +205,8 @@ function fillTroubles() {
 function fillStandings() {
   const { workloads, allocators: standings } = results.summary;
   byId("basis").textContent = `Geometric mean of the multiples of the best, over the ${workloads} of ` +
-    `${results.workloads.length} workloads that every allocator completed; the same of the best of the others ` +
-    "(at 1 or less, it is at their frontier or ahead of it); and the worst of them.";
+    `${results.workloads.filter((each) => !each.baseline).length} workloads that every allocator completed; the same ` +
+    "of the best of the others (at 1 or less, it is at their frontier or ahead of it); and the worst of them.";
   if (workloads === 0) return;
   const table = byId("standings");
   table.append(element("thead", {}, element("tr", {}, element("th"),

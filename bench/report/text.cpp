@@ -1,6 +1,8 @@
 // The plain-text report: one table for each metric, then the standings.
 #include "report/report.h"
 
+#include "runner/scaling.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <string_view>
@@ -13,6 +15,7 @@ enum class colour { none, good, bad, faint };
 
 constexpr double good_ratio = 1.05; // within what repeated runs differ by
 constexpr double bad_ratio = 1.25;
+constexpr double bad_scaling = 1 / 0.9; // many threads shall come to nine tenths of what few do
 
 /// A value in the largest unit that keeps it at 1 or more, in three digits or so.
 std::string scaled(double value, std::initializer_list<const char*> units, double step) {
@@ -50,6 +53,7 @@ public:
             return {};
         for (const metric& what : measured_.metrics())
             table(what);
+        threads();
         failures();
         overall();
         return std::move(text_);
@@ -69,8 +73,9 @@ private:
         text_.append(columns - std::min(columns, width(text)), ' ');
     }
 
+    /// What is too long for its columns is still apart from what is before it.
     void right(std::string_view text, std::size_t columns, colour as = colour::none) {
-        text_.append(columns - std::min(columns, width(text)), ' ');
+        text_.append(columns - std::min(columns - 1, width(text)), ' ');
         put(text, as);
     }
 
@@ -120,6 +125,24 @@ private:
         right(fmt::format("±{:.0f}%", widest * 100), noise_, colour::faint);
     }
 
+    void threads() {
+        const std::vector<scaling> list = scalings(measured_);
+        if (list.empty())
+            return;
+        title("scaling: time per operation with the most threads / with the fewest");
+        heading("");
+        for (const scaling& each : list) {
+            left(fmt::format("{} {}/{}", each.workload, each.most, each.fewest), first_);
+            for (const std::optional<double>& ratio : each.ratios)
+                right(ratio ? fmt::format("{:.2f}", *ratio) : "-", each_,
+                      !ratio                 ? colour::faint
+                      : *ratio > bad_scaling ? colour::bad
+                                             : colour::none);
+            text_ += '\n';
+        }
+        text_ += '\n';
+    }
+
     void failures() {
         if (measured_.failures() == 0)
             return;
@@ -135,7 +158,7 @@ private:
     void overall() {
         const std::size_t count = compared(measured_);
         title(fmt::format("all together: {} of {} workloads, those that every allocator completed{}", count,
-                          measured_.rows.size(),
+                          comparable(measured_),
                           measured_.interrupted ? "; interrupted before the end" : ""));
         heading("");
         for (const metric& what : measured_.metrics()) {

@@ -14,6 +14,8 @@ struct description {
     std::string name;
     std::string group;
     std::string about;
+    unsigned threads = 0;  // the number at the name's end, if --threads chose it
+    bool baseline = false; // says nothing of an allocator: what others take without one
 };
 
 /// One run. All numbers are above zero.

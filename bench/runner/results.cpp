@@ -82,7 +82,13 @@ std::size_t results::failures() const {
 }
 
 std::size_t compared(const results& measured) {
-    return static_cast<std::size_t>(std::ranges::count_if(measured.rows, &row::completed_by_all));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        measured.rows, [](const row& each) { return !each.about.baseline && each.completed_by_all(); }));
+}
+
+std::size_t comparable(const results& measured) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(measured.rows, [](const row& each) { return !each.about.baseline; }));
 }
 
 std::vector<standing> standings(const results& measured, const metric& what) {
@@ -92,7 +98,7 @@ std::vector<standing> standings(const results& measured, const metric& what) {
         std::vector<double> to_others;
         standing own{.mean = 0, .to_others = {}, .worst = 0, .worst_workload = {}};
         for (const row& each : measured.rows) {
-            if (!each.all_have(what))
+            if (each.about.baseline || !each.all_have(what))
                 continue;
             ratios.push_back(*each.ratios(what)[i]);
             if (const std::optional<double> ratio = each.ratios_to_others(what)[i])

@@ -93,10 +93,14 @@ struct standing {
     std::string worst_workload;
 };
 
-/// One for each allocator; none at all if there is no workload that every allocator completed.
+/// One for each allocator, without the baselines; none at all if there is no workload that every allocator
+/// completed.
 std::vector<standing> standings(const results& measured, const metric& what);
 
 /// How many workloads the standings rest on.
 std::size_t compared(const results& measured);
+
+/// How many they could rest on: all but the baselines.
+std::size_t comparable(const results& measured);
 
 } // namespace lowtide::bench

@@ -86,22 +86,23 @@ benchmark_list workload_benchmarks(const workload_settings& settings, const supe
     benchmark_list all;
     std::istringstream lines(listing.output);
     description about;
-    for (std::string threads; std::getline(lines, about.name, '\t') &&
-                              std::getline(lines, about.group, '\t') && std::getline(lines, threads, '\t') &&
-                              std::getline(lines, about.about);) {
-        const std::vector<std::string> words{settings.program, "--scale", fmt::format("{}", settings.scale)};
-        const auto add = [&](const std::string& suffix, std::vector<std::string> more) {
+    for (std::string role; std::getline(lines, about.name, '\t') && std::getline(lines, about.group, '\t') &&
+                           std::getline(lines, role, '\t') && std::getline(lines, about.about);) {
+        about.baseline = role == "baseline";
+        const std::vector<std::string> words{settings.program, "--scale", fmt::format("{}", settings.scale),
+                                             about.name};
+        if (role != "any") {
+            all.push_back(std::make_unique<workload_process>(about, words, processes));
+            continue;
+        }
+        for (const unsigned count : settings.threads) {
+            description one = about;
+            one.name += fmt::format("/{}", count);
+            one.threads = count;
             std::vector<std::string> command = words;
-            command.insert(command.end(), more.begin(), more.end());
-            command.push_back(about.name);
-            all.push_back(std::make_unique<workload_process>(
-                description{about.name + suffix, about.group, about.about}, std::move(command), processes));
-        };
-        if (threads == "fixed")
-            add("", {});
-        else
-            for (const unsigned count : settings.threads)
-                add(fmt::format("/{}", count), {"--threads", fmt::format("{}", count)});
+            command.insert(command.end(), {"--threads", fmt::format("{}", count)});
+            all.push_back(std::make_unique<workload_process>(std::move(one), std::move(command), processes));
+        }
     }
     return all;
 }

@@ -2,8 +2,6 @@
 #include "table.h"
 #include "workload.h"
 
-#include <utility>
-
 namespace lowtide::bench {
 namespace {
 
@@ -14,11 +12,8 @@ void fill(table<std::uint32_t>& positions) {
     const auto count = static_cast<std::uint32_t>(positions.size());
     for (std::uint32_t i = 0; i < count; ++i)
         positions[i] = freed == order::lifo ? count - 1 - i : i;
-    if (freed != order::random)
-        return;
-    random_numbers random(1);
-    for (std::uint32_t i = count - 1; i > 0; --i)
-        std::swap(positions[i], positions[random.below(i + 1)]);
+    if (freed == order::random)
+        shuffle(positions, random_numbers(1));
 }
 
 template <order freed>

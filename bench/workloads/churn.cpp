@@ -70,6 +70,11 @@ constexpr workload list[] = {
      "short-lived threads, four at a time: 2,000 objects to 1 KiB, half of them handed on",
      churn,
      {.size = 16, .max_size = 1024, .objects = 2000, .operations = 5'000'000, .threads = 4}},
+    {"churn/10000-threads",
+     "churn",
+     "10,000 short-lived threads, eight at a time: 40 objects to 32 KiB, half of them handed on",
+     churn,
+     {.size = 16, .max_size = 32768, .objects = 40, .operations = 400'000, .threads = 8}},
 };
 
 } // namespace

@@ -1,4 +1,4 @@
-// Medium and large blocks, 16 KiB to 8 MiB: buffers, pages of a cache, requests.
+// Medium and large blocks, 16 KiB to 25 MiB: buffers, pages of a cache, requests.
 #include "table.h"
 #include "workload.h"
 
@@ -23,10 +23,21 @@ outcome pairs(const parameters& with) {
     return result;
 }
 
-template <written part>
+/// Draws sizes from min to max, each as likely as the next: what files and pictures of one kind have.
+class even_range {
+public:
+    even_range(std::size_t min, std::size_t max) : min_(min), count_(max - min + 1) {}
+    std::size_t draw(random_numbers& random) const { return min_ + random.below(count_); }
+
+private:
+    std::size_t min_;
+    std::size_t count_;
+};
+
+template <written part, typename Sizes = size_range>
 outcome mix(const parameters& with) {
     table<void*> slots(with.objects);
-    const size_range sizes(with.size, with.max_size);
+    const Sizes sizes(with.size, with.max_size);
     random_numbers random(1);
     outcome result;
     const auto next = [&] {
@@ -69,6 +80,11 @@ constexpr workload list[] = {
      "malloc and free at once, 1 MiB",
      pairs,
      {.size = mib, .operations = 1'000'000}},
+    {"large/pair/2M",
+     "large",
+     "malloc and free at once, 2 MiB",
+     pairs,
+     {.size = 2 * mib, .operations = 3'000'000}},
     {"large/pair/8M",
      "large",
      "malloc and free at once, 8 MiB",
@@ -94,6 +110,11 @@ constexpr workload list[] = {
      "as large/mix/64K-8M, each page written",
      mix<written::each_page>,
      {.size = 64 * kib, .max_size = 8 * mib, .objects = 32, .operations = 5'000}},
+    {"large/touched/5M-25M",
+     "large",
+     "random ones of 20 blocks of 5 to 25 MiB replaced, each page written",
+     mix<written::each_page, even_range>,
+     {.size = 5 * mib, .max_size = 25 * mib, .objects = 20, .operations = 1'000}},
 };
 
 } // namespace

@@ -1,13 +1,14 @@
 // lowtide-workloads: runs one workload in this process and says what it cost, for `lowtide bench` to read.
 //
-//   lowtide-workloads --list               name, group, "any" if the number of threads can be chosen, and
-//   what it
-//                                          does, by tabs
+//   lowtide-workloads --list               name, group, role and what it does, by tabs; the roles are "any"
+//                                          if the number of threads can be chosen, "baseline" if it asks for
+//                                          no memory, else "usual"
 //   lowtide-workloads --identify           only which object files malloc and free come from
 //   lowtide-workloads [--scale F] [--threads N] NAME
 //
 // Prints one "key value" a line: malloc, free, operations, ns_per_operation, peak_rss_kib, minor_faults,
 // checksum. It needs libc alone, so that nothing but the workload calls malloc.
+#include "clock.h"
 #include "objects.h"
 #include "witness/object_of.h"
 #include "witness/peak_rss.h"
@@ -17,35 +18,42 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <sys/resource.h>
 #include <unistd.h>
 
 namespace lowtide::bench {
 
-void out_of_memory(std::size_t size) {
-    char message[80];
-    const int length =
-        std::snprintf(message, sizeof message, "lowtide-workloads: no memory for %zu bytes\n", size);
+void give_up(const char* why) {
+    char message[120];
+    const int length = std::snprintf(message, sizeof message, "lowtide-workloads: %s\n", why);
     (void)!write(STDERR_FILENO, message, static_cast<std::size_t>(length));
     _exit(1);
+}
+
+void out_of_memory(std::size_t size) {
+    char why[60];
+    std::snprintf(why, sizeof why, "no memory for %zu bytes", size);
+    give_up(why);
 }
 
 namespace {
 
 constexpr workload_table const* tables[] = {
-    &pair_workloads,   &bulk_workloads,    &replacement_workloads, &server_workloads,
-    &ring_workloads,   &burst_workloads,   &large_workloads,       &realloc_workloads,
-    &calloc_workloads, &sharing_workloads, &churn_workloads,       &mixed_workloads,
+    &pair_workloads,   &sized_workloads,   &bulk_workloads,  &mass_workloads,  &replacement_workloads,
+    &server_workloads, &ring_workloads,    &burst_workloads, &large_workloads, &realloc_workloads,
+    &calloc_workloads, &sharing_workloads, &churn_workloads, &mixed_workloads, &stress_workloads,
 };
 
 constexpr unsigned max_threads = 1024;
 
+const char* word_for(role is) {
+    return is == role::any_threads ? "any" : is == role::baseline ? "baseline" : "usual";
+}
+
 void print_list() {
     for (const workload_table* const table : tables)
         for (const workload& each : *table)
-            std::printf("%s\t%s\t%s\t%s\n", each.name, each.group, each.any_threads ? "any" : "fixed",
-                        each.about);
+            std::printf("%s\t%s\t%s\t%s\n", each.name, each.group, word_for(each.is), each.about);
 }
 
 void print_identity() {
@@ -60,16 +68,10 @@ const workload* find(const char* name) {
     return nullptr;
 }
 
-double now_ns() {
-    timespec time{};
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-
 void measure(const workload& chosen, const parameters& with) {
     const double begin = now_ns();
     const outcome result = chosen.run(with);
-    const double took = now_ns() - begin;
+    const double took = now_ns() - begin - result.aside_ns;
     // Before anything is printed: stdio's buffer is the allocator's as well.
     const long peak = peak_rss_kib();
     rusage usage{};
@@ -97,7 +99,7 @@ int run(const request& asked) {
     const workload* const chosen = find(asked.name);
     if (chosen == nullptr)
         return wrong("no such workload: ", asked.name);
-    if (asked.threads != 0 && !chosen->any_threads)
+    if (asked.threads != 0 && chosen->is != role::any_threads)
         return wrong("the number of threads cannot be chosen for ", asked.name);
     parameters with = chosen->with;
     if (asked.threads != 0)

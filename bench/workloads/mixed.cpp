@@ -1,20 +1,24 @@
 // Threads, more of them than processors, that replace objects of mixed sizes in tables of their own and now
-// and then swap one with whatever another thread left on a common shelf.
+// and then swap one with whatever another thread left on a common shelf. Some move between the processors.
+#include "processors.h"
+#include "shelf.h"
 #include "threads.h"
 #include "workload.h"
-
-#include <atomic>
 
 namespace lowtide::bench {
 namespace {
 
-constexpr std::size_t shelf_places = 256;
 constexpr std::uint64_t private_steps = 8; // between two visits to the shelf
+constexpr std::uint64_t visits_there = 64; // to the shelf, before a thread that moves does so
 
+enum class thread { stays, moves };
+
+template <thread kind>
 outcome mixed(const parameters& with) {
     table<void*> slots(with.objects * with.threads);
-    table<std::atomic<void*>> shelf(shelf_places);
     table<thread_result> results(with.threads);
+    shelf shared;
+    const processors all;
     const std::uint64_t share = with.operations / with.threads + 1;
 
     on_threads(with.threads, [&](unsigned self) {
@@ -22,25 +26,24 @@ outcome mixed(const parameters& with) {
         random_numbers random(self + 1);
         thread_result result{};
         const auto next = [&] { return make(sizes.draw(random), ++result.operations); };
-        const auto end = [&](void* object) { result.checksum += object == nullptr ? 0 : drop(object); };
         void** const own = &slots[self * with.objects];
-        while (result.operations < share) {
+        for (std::uint64_t visits = 1; result.operations < share; ++visits) {
             for (std::uint64_t i = 0; i < private_steps; ++i) {
                 void*& slot = own[random.below(with.objects)];
-                end(slot);
+                result.checksum += drop_if_any(slot);
                 slot = next();
             }
-            end(shelf[random.below(shelf_places)].exchange(next(), std::memory_order_acq_rel));
+            result.checksum += drop_if_any(shared.swap(next(), random));
+            if (kind == thread::moves && visits % visits_there == 0)
+                all.move_to(self + visits / visits_there);
         }
         for (std::size_t i = 0; i < with.objects; ++i)
-            end(own[i]);
+            result.checksum += drop_if_any(own[i]);
         results[self] = result;
     });
 
     outcome total = sum(results);
-    for (std::atomic<void*>& place : shelf)
-        if (void* const object = place.load())
-            total.checksum += drop(object);
+    total.checksum += shared.clear();
     return total;
 }
 
@@ -48,9 +51,14 @@ constexpr workload list[] = {
     {"threads",
      "threads",
      "threads replace 500 objects to 16 KiB each, one of nine handed to another thread",
-     mixed,
+     mixed<thread::stays>,
      {.size = 16, .max_size = 16384, .objects = 500, .operations = 4'000'000},
-     true},
+     role::any_threads},
+    {"threads/moving",
+     "threads",
+     "the same with eight threads, each of which moves to the next processor after 576 objects",
+     mixed<thread::moves>,
+     {.size = 16, .max_size = 16384, .objects = 500, .operations = 4'000'000, .threads = 8}},
 };
 
 } // namespace

@@ -9,7 +9,8 @@
 
 namespace lowtide::bench {
 
-/// Ends the process: a workload that does not get its memory has no result.
+/// These end the process: a workload that does not get what it needs has no result.
+[[noreturn]] void give_up(const char* why);
 [[noreturn]] void out_of_memory(std::size_t size);
 
 /// Splitmix64: one addition from number to number, so that it does not slow the loop around it.
@@ -73,24 +74,39 @@ inline void touch(void* object, std::size_t size, std::size_t stride, std::uint6
     escape(object);
 }
 
-/// A new object that bears `tag`. It is initialised as programs do it: every cache line of a small one, and
-/// as much as the start of each page of a larger one.
+/// Writes as programs initialise their objects: every cache line of a small one, and as much as the start of
+/// each page of a larger one.
+inline void initialise(void* object, std::size_t size, std::uint64_t tag) {
+    touch(object, std::min(size, page), cache_line, tag);
+    if (size > page)
+        touch(static_cast<char*>(object) + page, size - page, page, tag);
+}
+
+/// What the object's first word is.
+inline std::uint64_t tag_of(void* object) {
+    escape(object);
+    return *static_cast<std::uint64_t*>(object);
+}
+
+/// A new object that bears `tag`, initialised.
 inline void* make(std::size_t size, std::uint64_t tag) {
     void* const object = std::malloc(size);
     if (object == nullptr) [[unlikely]]
         out_of_memory(size);
-    touch(object, std::min(size, page), cache_line, tag);
-    if (size > page)
-        touch(static_cast<char*>(object) + page, size - page, page, tag);
+    initialise(object, size, tag);
     return object;
 }
 
 /// Frees the object and returns what its first word was.
 inline std::uint64_t drop(void* object) {
-    escape(object);
-    const std::uint64_t tag = *static_cast<std::uint64_t*>(object);
+    const std::uint64_t tag = tag_of(object);
     std::free(object);
     return tag;
+}
+
+/// The same where there may be none.
+inline std::uint64_t drop_if_any(void* object) {
+    return object == nullptr ? 0 : drop(object);
 }
 
 } // namespace lowtide::bench

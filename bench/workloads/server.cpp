@@ -66,7 +66,7 @@ constexpr workload list[] = {
      "threads replace 1,000 objects to 512 B each, hand them on and die",
      serve,
      {.size = 16, .max_size = 512, .objects = 1000, .operations = 8'000'000},
-     true},
+     role::any_threads},
 };
 
 } // namespace

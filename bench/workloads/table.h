@@ -4,6 +4,7 @@
 #include "objects.h"
 
 #include <sys/mman.h>
+#include <utility>
 
 namespace lowtide::bench {
 
@@ -33,5 +34,12 @@ private:
     T* values_;
     std::size_t count_;
 };
+
+/// Puts the values into random order.
+template <typename T>
+void shuffle(table<T>& values, random_numbers random) {
+    for (std::size_t i = values.size() - 1; i > 0; --i)
+        std::swap(values[i], values[random.below(i + 1)]);
+}
 
 } // namespace lowtide::bench

@@ -4,20 +4,15 @@
 #include "table.h"
 #include "workload.h"
 
-#include <cstring>
 #include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
 
 namespace lowtide::bench {
 
 inline pthread_t start_thread(void* (*entry)(void*), void* argument) {
     pthread_t id;
-    if (pthread_create(&id, nullptr, entry, argument) != 0) {
-        constexpr char message[] = "lowtide-workloads: cannot start a thread\n";
-        (void)!write(STDERR_FILENO, message, std::strlen(message));
-        _exit(1);
-    }
+    if (pthread_create(&id, nullptr, entry, argument) != 0)
+        give_up("cannot start a thread");
     return id;
 }
 

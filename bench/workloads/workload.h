@@ -3,7 +3,8 @@
 //
 // Invariants: the work depends on the parameters and on fixed seeds only, never on time, addresses or the
 // order in which threads run; hence the checksum, which is made of what the objects hold when they are freed,
-// is the same on every allocator. An allocator that hands memory out twice gives another one.
+// is the same on every allocator. An allocator that hands memory out twice gives another one. (mass.cpp frees
+// in the order of addresses, but all of its objects.)
 #pragma once
 
 #include <cstddef>
@@ -23,6 +24,14 @@ struct parameters {
 struct outcome {
     std::uint64_t operations = 0; // what was really done: rounds are never cut in half
     std::uint64_t checksum = 0;
+    double aside_ns = 0; // of the time, what does not count: preparations in the midst of the work
+};
+
+/// What the runner must know of a workload; --list shows it.
+enum class role {
+    usual,
+    any_threads, // makes sense with any number of threads: --threads
+    baseline,    // asks for no memory: what the others of its group take without an allocator
 };
 
 struct workload {
@@ -31,13 +40,15 @@ struct workload {
     const char* about;
     outcome (*run)(const parameters&);
     parameters with;
-    bool any_threads = false; // makes sense with any number of threads: --threads
+    role is = role::usual;
 };
 
 using workload_table = std::span<const workload>;
 
 extern const workload_table pair_workloads;
+extern const workload_table sized_workloads;
 extern const workload_table bulk_workloads;
+extern const workload_table mass_workloads;
 extern const workload_table replacement_workloads;
 extern const workload_table server_workloads;
 extern const workload_table ring_workloads;
@@ -48,5 +59,6 @@ extern const workload_table calloc_workloads;
 extern const workload_table sharing_workloads;
 extern const workload_table churn_workloads;
 extern const workload_table mixed_workloads;
+extern const workload_table stress_workloads;
 
 } // namespace lowtide::bench

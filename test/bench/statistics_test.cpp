@@ -1,9 +1,11 @@
-// The figures: medians, spreads, means and ratios, and the standings made of them.
+// The figures: medians, spreads, means and ratios, and the standings and scaling made of them.
 #include "report/report.h"
 #include "runner/results.h"
+#include "runner/scaling.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace lowtide::bench {
 namespace {
@@ -118,6 +120,50 @@ TEST(standings, are_none_where_nothing_was_completed_by_all) {
     EXPECT_TRUE(standings(measured, all_metrics[0]).empty());
 }
 
+TEST(standings, leave_out_the_baselines) {
+    results measured = of_two_allocators();
+    measured.rows[1].about.baseline = true;
+    EXPECT_EQ(comparable(measured), 1u);
+    EXPECT_EQ(compared(measured), 1u);
+    EXPECT_EQ(standings(measured, all_metrics[0]).at(0).worst_workload, "even");
+}
+
+/// One workload with three numbers of threads, among others.
+results of_many_threads() {
+    results made = of_two_allocators();
+    made.rows.push_back({.about = {"w/8", "g", "", 8}, .cells = {times({30}), times({10})}});
+    made.rows.push_back({.about = {"w/2", "g", "", 2}, .cells = {times({20, 10, 90}), times({40})}});
+    made.rows.push_back({.about = {"w/32", "g", "", 32}, .cells = {times({25}), times({20})}});
+    return made;
+}
+
+TEST(scaling, is_the_time_with_the_most_threads_by_that_with_the_fewest) {
+    const std::vector<scaling> list = scalings(of_many_threads());
+    ASSERT_EQ(list.size(), 1u);
+    EXPECT_EQ(list[0].workload, "w");
+    EXPECT_EQ(list[0].fewest, 2u);
+    EXPECT_EQ(list[0].most, 32u);
+    EXPECT_EQ(list[0].ratios, (std::vector<std::optional<double>>{1.25, 0.5}));
+}
+
+TEST(scaling, has_no_ratio_where_a_run_failed_and_no_entry_for_one_number_of_threads) {
+    results measured = of_many_threads();
+    measured.rows.back().cells[0].failure = "killed";
+    EXPECT_EQ(scalings(measured).at(0).ratios, (std::vector<std::optional<double>>{std::nullopt, 0.5}));
+    measured.rows.resize(3);
+    EXPECT_TRUE(scalings(measured).empty());
+}
+
+TEST(scaling, is_in_the_text_and_in_the_json) {
+    const results measured = of_many_threads();
+    EXPECT_NE(text_report(measured, false).find("\nw 32/2 "), std::string::npos);
+    EXPECT_NE(text_report(measured, true).find("\x1b[31m1.25"), std::string::npos) << "not red";
+    EXPECT_EQ(nlohmann::json::parse(json_report(measured))["summary"]["scaling"],
+              nlohmann::json::parse(R"([{"workload": "w", "fewest": 2, "most": 32,
+                                         "ratios": {"first": 1.25, "second": 0.5}}])"));
+    EXPECT_EQ(text_report(of_two_allocators(), false).find("scaling"), std::string::npos);
+}
+
 TEST(ratios, of_a_row_pass_over_the_failed_ones) {
     results measured = of_two_allocators();
     measured.rows[0].cells[0].failure = "killed";
@@ -135,6 +181,15 @@ TEST(text_report, shows_medians_with_their_units_ratios_and_failures) {
     EXPECT_NE(text.find("odd on first: killed by signal 6 (Aborted)"), std::string::npos) << text;
     EXPECT_NE(text.find("1 of 2 workloads"), std::string::npos) << text;
     EXPECT_EQ(text.find('\x1b'), std::string::npos) << "colours, though none were asked for";
+}
+
+TEST(text_report, keeps_long_names_apart) {
+    results measured = of_two_allocators();
+    const std::string first(30, 'a');
+    const std::string second(30, 'b');
+    measured.rows[0].about.name = first;
+    measured.rows[1].about.name = second;
+    EXPECT_NE(text_report(measured, false).find(second + ' ' + first), std::string::npos);
 }
 
 TEST(text_report, has_colours_if_asked_for) {
