@@ -6,6 +6,7 @@
 #include "runner/errors.h"
 #include "runner/history.h"
 #include "runner/names.h"
+#include "runner/profiler.h"
 #include "runner/session.h"
 #include "runner/workload_process.h"
 
@@ -17,6 +18,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fstream>
+#include <memory>
 #include <unistd.h>
 
 namespace lowtide::bench {
@@ -44,6 +46,7 @@ struct request {
     bool system_calls = false;
     std::string json;
     std::string html;
+    std::string flame;
     std::string history;
     bool quick = false;
 
@@ -131,6 +134,8 @@ void report(const request& asked, const results& measured, const history& earlie
     const std::string json = json_report(measured);
     if (!asked.html.empty())
         write_file(asked.html, html_report(json));
+    if (!asked.flame.empty())
+        write_file(asked.flame, flame_report(measured));
     if (!asked.json.empty() && asked.json != "-")
         write_file(asked.json, json);
     fmt::print("{}", asked.json == "-" ? json : text_report(measured, colours_wanted()));
@@ -151,6 +156,8 @@ std::string command_words(const request& asked) {
         words += " --programs";
     if (asked.system_calls)
         words += " --system-calls";
+    if (!asked.flame.empty())
+        words += " --flame";
     if (asked.quick)
         words += " --quick";
     for (const std::string& each : asked.allocators.added)
@@ -162,6 +169,19 @@ std::string command_words(const request& asked) {
     return words + fmt::format(" --repeat {} --threads {}", asked.rounds(), fmt::join(asked.threads, ","));
 }
 
+/// A page with a graph for everything would be of no use: what to look at has to be chosen.
+std::unique_ptr<profiler> ready_profiler(const request& asked, const supervisor& processes) {
+    if (asked.flame.empty())
+        return nullptr;
+    if (asked.patterns.empty() && !asked.programs)
+        throw usage_error("--flame needs to be told which workloads to profile: PATTERN…; --list shows them");
+    auto perf = std::make_unique<profiler>(processes);
+    if (!perf->sees_kernel())
+        fmt::print(stderr, "lowtide bench: kernel.perf_event_paranoid is above 1 and this is not root: "
+                           "without the kernel's part\n");
+    return perf;
+}
+
 int bench(const request& asked) {
     const surroundings near;
     if (!fs::exists(near.workloads))
@@ -170,10 +190,12 @@ int bench(const request& asked) {
         throw usage_error("--system-calls needs strace, which is not installed (Debian: strace)");
     check_writable(asked.json);
     check_writable(asked.html);
+    check_writable(asked.flame);
     const history earlier(asked.history);
     check_writable(asked.history);
 
     const supervisor processes;
+    const std::unique_ptr<profiler> perf = ready_profiler(asked, processes);
     scratch libraries;
     const allocator_list allocators(asked.allocators, near.workloads, near.library("liblowtide.so"),
                                     processes, libraries);
@@ -196,7 +218,7 @@ int bench(const request& asked) {
                      .scale = asked.scale(),
                      .system_calls = asked.system_calls,
                      .allocators = allocators.all()};
-    run_session(chosen, measured);
+    run_session(chosen, measured, perf.get());
     report(asked, measured, earlier);
     if (measured.interrupted) {
         fmt::print(stderr, "lowtide bench: interrupted\n");
@@ -253,6 +275,8 @@ void add_bench_command(CLI::App& app, int& exit_code) {
                       "Count system calls too, in a run of their own under strace");
     command->add_option("--json", asked->json, "Write the results as JSON to a file, or - for stdout alone");
     command->add_option("--html", asked->html, "Write the results as one page with plots to a file");
+    command->add_option("--flame", asked->flame,
+                        "Write flame graphs as one page to a file: a run of each under perf");
     command->add_option("--history", asked->history,
                         "Add the results to a file, and show what has changed since its last entry");
     command->add_flag("--quick", asked->quick, "A tenth of the work: for a first impression");

@@ -69,10 +69,7 @@ public:
 
     measurement run(const allocator& allocator) override {
         const witnessed on(allocator, settings_);
-        launch what = on.prepare({program_, "-std=c++17", "-O1", "-S", "-o", "large.s", "large.cpp"});
-        what.directory = on.directory();
-        what.variables["TMPDIR"] = on.directory();
-        write_file(on.directory() / "large.cpp", source(parts_));
+        const launch what = ready(on);
         const auto begin = std::chrono::steady_clock::now();
         const ended end = settings_.processes.run(what, time_limit);
         const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
@@ -83,7 +80,20 @@ public:
         return result;
     }
 
+    std::optional<call> profile(const allocator& allocator, const profiler& perf) override {
+        const witnessed on(allocator, settings_);
+        return on.profile("cc1plus", ready(on), perf, time_limit);
+    }
+
 private:
+    launch ready(const witnessed& on) const {
+        launch what = on.prepare({program_, "-std=c++17", "-O1", "-S", "-o", "large.s", "large.cpp"});
+        what.directory = on.directory();
+        what.variables["TMPDIR"] = on.directory();
+        write_file(on.directory() / "large.cpp", source(parts_));
+        return what;
+    }
+
     unsigned parts_;
     const program_settings& settings_;
     fs::path program_;

@@ -51,9 +51,7 @@ public:
 
     measurement run(const allocator& allocator) override {
         const witnessed on(allocator, settings_);
-        launch what = on.prepare({program_, "-bail", "-init", "/dev/null", ":memory:"});
-        what.input = on.directory() / "script.sql";
-        write_file(what.input, script(rows_));
+        const launch what = ready(on);
         const auto begin = std::chrono::steady_clock::now();
         const ended end = settings_.processes.run(what, time_limit);
         const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
@@ -64,7 +62,19 @@ public:
         return result;
     }
 
+    std::optional<call> profile(const allocator& allocator, const profiler& perf) override {
+        const witnessed on(allocator, settings_);
+        return on.profile("sqlite3", ready(on), perf, time_limit);
+    }
+
 private:
+    launch ready(const witnessed& on) const {
+        launch what = on.prepare({program_, "-bail", "-init", "/dev/null", ":memory:"});
+        what.input = on.directory() / "script.sql";
+        write_file(what.input, script(rows_));
+        return what;
+    }
+
     unsigned rows_;
     const program_settings& settings_;
     fs::path program_;

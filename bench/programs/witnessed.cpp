@@ -2,6 +2,7 @@
 #include "programs/witnessed.h"
 
 #include "runner/errors.h"
+#include "runner/profiler.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +15,13 @@
 namespace lowtide::bench {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// A run takes seconds, and a compiler calls itself deeply.
+constexpr sampling profile_sampling{.per_second = 999, .stack_bytes = 16384};
+
+} // namespace
 
 witnessed::witnessed(const allocator& allocator, const program_settings& settings)
     : allocator_(allocator), record_(files_.path() / "witness"), witness_(files_.path() / "witness.so") {
@@ -65,6 +73,15 @@ measurement witnessed::account_for(const std::string& program, double ns_per_ope
     if (!(result.peak_rss_kib > 0 && result.minor_faults > 0))
         throw run_failed(fmt::format("no process of {} told of its end", program));
     return result;
+}
+
+call witnessed::profile(const std::string& program, const launch& what, const profiler& perf,
+                        seconds limit) const {
+    profiler::recording made = perf.record(what, allocator_, profile_sampling, limit);
+    if (!made.end.succeeded())
+        throw run_failed(made.end.reason());
+    account_for(program, 1, made.end.usage);
+    return std::move(made.calls);
 }
 
 std::string checksum_of(const std::string& text) {

@@ -23,6 +23,9 @@ public:
     /// faults together.
     measurement account_for(const std::string& program, double ns_per_operation, const rusage& usage) const;
 
+    /// Runs what was prepared under perf, and accounts for it.
+    call profile(const std::string& program, const launch& what, const profiler& perf, seconds limit) const;
+
 private:
     const allocator& allocator_;
     scratch files_;

@@ -21,4 +21,7 @@ std::string json_report(const results& measured);
 /// One self-contained page that shows the JSON.
 std::string html_report(const std::string& json);
 
+/// Another one, with a flame graph of each run that was profiled.
+std::string flame_report(const results& measured);
+
 } // namespace lowtide::bench

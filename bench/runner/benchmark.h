@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runner/allocators.h"
+#include "runner/profile.h"
 
 #include <memory>
 #include <optional>
@@ -9,6 +10,8 @@
 #include <vector>
 
 namespace lowtide::bench {
+
+class profiler;
 
 struct description {
     std::string name;
@@ -43,6 +46,8 @@ public:
     /// The system calls of one more run, its process's start included; nothing where they cannot be counted.
     /// Throws run_failed.
     virtual std::optional<double> system_calls(const allocator&) { return std::nullopt; }
+    /// Where the time of one more run went; nothing for what is not profiled. Throws run_failed.
+    virtual std::optional<call> profile(const allocator&, const profiler&) { return std::nullopt; }
 
 private:
     description about_;

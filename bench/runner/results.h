@@ -30,7 +30,8 @@ inline constexpr std::array<metric, 4> all_metrics{{
 struct cell {
     std::vector<measurement> runs;
     std::optional<double> system_calls{};
-    std::string failure; // why there will be no more of them
+    std::optional<call> calls{}; // if it was profiled
+    std::string failure{};       // why there will be no more of them
 
     bool completed() const { return failure.empty() && !runs.empty(); }
     bool has(const metric& what) const { return completed() && (what.value != nullptr || system_calls); }

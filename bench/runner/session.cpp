@@ -5,6 +5,7 @@
 #include "runner/progress.h"
 
 #include <fmt/format.h>
+#include <functional>
 
 namespace lowtide::bench {
 
@@ -20,20 +21,20 @@ void check_work(const row& so_far, const measurement& run) {
                                              run.checksum, other.checksum));
 }
 
-void count_system_calls(benchmark& subject, const allocator& on, cell& into, progress& shown) {
+/// One more run, whose time doesn't count.
+void run_once_more(const std::string& what, cell& into, progress& shown, const std::function<void()>& run) {
     if (!into.completed())
         return;
-    const std::string what = fmt::format("{} on {}, its system calls", subject.about().name, on.name);
     shown.next(what);
     try {
-        into.system_calls = subject.system_calls(on);
+        run();
     } catch (const run_failed& problem) {
         into.failure = problem.what();
         shown.say(fmt::format("{} failed: {}", what, problem.what()));
     }
 }
 
-row measure(benchmark& subject, const results& session, progress& shown) {
+row measure(benchmark& subject, const results& session, const profiler* perf, progress& shown) {
     const std::vector<allocator>& allocators = session.allocators;
     row measured{.about = subject.about(), .cells = std::vector<cell>(allocators.size())};
     const std::string& name = measured.about.name;
@@ -54,17 +55,25 @@ row measure(benchmark& subject, const results& session, progress& shown) {
                 shown.say(fmt::format("{} on {} failed: {}", name, allocators[chosen].name, problem.what()));
             }
         }
-    if (session.system_calls)
-        for (std::size_t i = 0; i < allocators.size(); ++i)
-            count_system_calls(subject, allocators[i], measured.cells[i], shown);
+    for (std::size_t i = 0; i < allocators.size(); ++i) {
+        const allocator& on = allocators[i];
+        cell& into = measured.cells[i];
+        if (session.system_calls)
+            run_once_more(fmt::format("{} on {}, its system calls", name, on.name), into, shown,
+                          [&] { into.system_calls = subject.system_calls(on); });
+        if (perf != nullptr)
+            run_once_more(fmt::format("{} on {}, its profile", name, on.name), into, shown,
+                          [&] { into.calls = subject.profile(on, *perf); });
+    }
     return measured;
 }
 
 } // namespace
 
-void run_session(const benchmark_list& benchmarks, results& measured) {
+void run_session(const benchmark_list& benchmarks, results& measured, const profiler* perf) {
     const std::size_t runs_each =
-        (measured.repeat + (measured.system_calls ? 1 : 0)) * measured.allocators.size();
+        (measured.repeat + (measured.system_calls ? 1 : 0) + (perf != nullptr ? 1 : 0)) *
+        measured.allocators.size();
     progress shown(benchmarks.size() * runs_each);
     try {
         for (const auto& each : benchmarks) {
@@ -73,7 +82,7 @@ void run_session(const benchmark_list& benchmarks, results& measured) {
                 shown.say(fmt::format("{} skipped: {}", each->about().name, *reason));
                 measured.rows.push_back({.about = each->about(), .unavailable = *reason});
             } else {
-                measured.rows.push_back(measure(*each, measured, shown));
+                measured.rows.push_back(measure(*each, measured, perf, shown));
             }
         }
     } catch (const interrupted&) {

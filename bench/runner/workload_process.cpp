@@ -3,6 +3,7 @@
 
 #include "runner/errors.h"
 #include "runner/key_values.h"
+#include "runner/profiler.h"
 
 #include <fmt/format.h>
 #include <sstream>
@@ -19,6 +20,9 @@ namespace {
 constexpr seconds time_limit{120};
 /// A traced system call takes some ten times as long.
 constexpr seconds tracing_limit{1200};
+/// A run takes some tenths of a second; no callers of the workloads' and of an allocator are deeper than
+/// this.
+constexpr sampling profile_sampling{.per_second = 4999, .stack_bytes = 4096};
 
 /// The total of strace's summary, which ends with a line like "  746 total".
 double counted(const std::string& summary) {
@@ -58,6 +62,13 @@ public:
         const ended result = processes_.run(what, tracing_limit);
         verified(allocator, result);
         return counted(result.errors);
+    }
+
+    std::optional<call> profile(const allocator& allocator, const profiler& perf) override {
+        const launch what{.words = words_, .variables = allocator.environment()};
+        profiler::recording made = perf.record(what, allocator, profile_sampling, time_limit);
+        verified(allocator, made.end);
+        return std::move(made.calls);
     }
 
 private:

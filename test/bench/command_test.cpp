@@ -6,32 +6,15 @@
 #include <csignal>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
 
 namespace lowtide::bench {
 namespace {
 
 using nlohmann::json;
 using test::bench_command;
-
-/// The fewest runs there can be of one workload, on glibc and these allocators.
-std::vector<std::string> quickly(std::vector<std::string> more) {
-    std::vector<std::string> arguments{"--quick", "--repeat", "2", "--without", "lowtide"};
-    for (const char* const peer : {"jemalloc", "tcmalloc", "mimalloc"})
-        arguments.insert(arguments.end(), {"--without", peer});
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-}
-
-int exit_code(const ended& end) {
-    return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : -1;
-}
-
-testing::AssertionResult says(const std::string& text, const std::string& part) {
-    if (text.find(part) != std::string::npos)
-        return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "not a word of '" << part << "' in: " << text;
-}
+using test::exit_code;
+using test::quickly;
+using test::says;
 
 TEST(bench, a_given_allocator_is_measured_and_shown_beside_glibc) {
     const bench_command command(quickly({"pair/16", "--alloc", "own=" LOWTIDE_FAKE_PLAIN}));

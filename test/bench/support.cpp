@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <sys/wait.h>
 #include <thread>
 
 namespace lowtide::bench::test {
@@ -58,6 +59,24 @@ std::vector<std::string> bench_command::leftovers() const {
     for (const fs::directory_entry& entry : fs::directory_iterator(files_.path() / "tmp"))
         names.push_back(entry.path().filename());
     return names;
+}
+
+std::vector<std::string> quickly(std::vector<std::string> more) {
+    std::vector<std::string> arguments{"--quick", "--repeat", "2", "--without", "lowtide"};
+    for (const char* const peer : {"jemalloc", "tcmalloc", "mimalloc"})
+        arguments.insert(arguments.end(), {"--without", peer});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+}
+
+int exit_code(const ended& end) {
+    return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : -1;
+}
+
+testing::AssertionResult says(const std::string& text, const std::string& part) {
+    if (text.find(part) != std::string::npos)
+        return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "not a word of '" << part << "' in: " << text;
 }
 
 } // namespace lowtide::bench::test

@@ -4,6 +4,7 @@
 #include "runner/process.h"
 #include "runner/scratch.h"
 
+#include <gtest/gtest.h>
 #include <string>
 #include <vector>
 
@@ -33,5 +34,13 @@ private:
     scratch files_;
     launch what_;
 };
+
+/// The arguments for the fewest runs there can be of one workload, on glibc and the allocators in `more`.
+std::vector<std::string> quickly(std::vector<std::string> more);
+
+/// -1 if a signal ended it.
+int exit_code(const ended& end);
+
+testing::AssertionResult says(const std::string& text, const std::string& part);
 
 } // namespace lowtide::bench::test
