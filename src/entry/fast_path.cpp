@@ -6,26 +6,24 @@
 #include "os/generation.h"
 #include "os/thread.h"
 
+// Labels in the assembly. The last two sequences are in fast_path_new_x86_64.S, which a static program in C
+// doesn't link.
+#define SEQUENCE(name, ...)                                                                                  \
+    extern const char name##_start[] __VA_ARGS__, name##_commit[] __VA_ARGS__, name##_abort[] __VA_ARGS__
 extern "C" {
-// Labels in the assembly.
-extern const char lowtide_malloc_start[], lowtide_malloc_commit[], lowtide_malloc_abort[];
-// In fast_path_new_x86_64.S, which a static program in C doesn't link.
-extern const char lowtide_new_start[] __attribute__((weak)), lowtide_new_commit[] __attribute__((weak)),
-    lowtide_new_abort[] __attribute__((weak));
-extern const char lowtide_free_start[], lowtide_free_commit[], lowtide_free_abort[];
+SEQUENCE(lowtide_malloc);
+SEQUENCE(lowtide_free);
+SEQUENCE(lowtide_free_sized);
+SEQUENCE(lowtide_new, __attribute__((weak)));
+SEQUENCE(lowtide_delete_sized, __attribute__((weak)));
 extern std::atomic<int64_t> lowtide_rseq_area;
+extern std::atomic<uint64_t> lowtide_delete_sizes __attribute__((weak));
+// operator delete(void*): the program's own, if it has one.
+void _ZdlPv(void* p) noexcept __attribute__((weak, visibility("default")));
 }
+#undef SEQUENCE
 
 namespace lowtide {
-
-namespace {
-
-critical_section describe(const char* start, const char* commit, const char* abort) {
-    return {0, 0, reinterpret_cast<uint64_t>(start), static_cast<uint64_t>(commit - start),
-            reinterpret_cast<uint64_t>(abort)};
-}
-
-} // namespace
 
 void prepare_fast_paths(const cache& words) noexcept {
     if (words.policy() != os::rseq_support::by_cid) {
@@ -35,10 +33,23 @@ void prepare_fast_paths(const cache& words) noexcept {
         return;
     }
     fast_state& state = lowtide_fast;
-    state.malloc_section = describe(lowtide_malloc_start, lowtide_malloc_commit, lowtide_malloc_abort);
+    const auto describe_as = [](critical_section& section, const char* start, const char* commit,
+                                const char* abort) {
+        section = {0, 0, reinterpret_cast<uint64_t>(start), static_cast<uint64_t>(commit - start),
+                   reinterpret_cast<uint64_t>(abort)};
+    };
+#define DESCRIBE(section, name) describe_as(state.section, name##_start, name##_commit, name##_abort)
+    DESCRIBE(malloc_section, lowtide_malloc);
+    DESCRIBE(free_section, lowtide_free);
+    DESCRIBE(free_sized_section, lowtide_free_sized);
     if (lowtide_new_start != nullptr)
-        state.new_section = describe(lowtide_new_start, lowtide_new_commit, lowtide_new_abort);
-    state.free_section = describe(lowtide_free_start, lowtide_free_commit, lowtide_free_abort);
+        DESCRIBE(new_section, lowtide_new);
+    if (lowtide_delete_sized_start != nullptr) {
+        DESCRIBE(delete_sized_section, lowtide_delete_sized);
+        if (_ZdlPv == lowtide_free)
+            lowtide_delete_sizes.store(FAST_MAX_SIZE + 1, std::memory_order_release);
+    }
+#undef DESCRIBE
     lowtide_rseq_area.store(words.place().area, std::memory_order_release);
 }
 

@@ -27,6 +27,8 @@ __attribute__((visibility("hidden"))) void lowtide_free(void* p) noexcept;
 // Where the fast paths go when they can't: with the arguments as they were.
 __attribute__((visibility("hidden"))) void* lowtide_malloc_slow(size_t size) noexcept;
 __attribute__((visibility("hidden"))) void lowtide_free_slow(void* p) noexcept;
+__attribute__((visibility("hidden"))) void lowtide_free_sized_slow(void* p, size_t size) noexcept;
+__attribute__((visibility("hidden"))) void lowtide_delete_sized_slow(void* p, size_t size) noexcept;
 // operator new(size): calls the new_handler and throws.
 __attribute__((visibility("hidden"))) void* lowtide_new_slow(size_t size);
 }

@@ -25,6 +25,9 @@ __attribute__((visibility("default"), malloc)) void* malloc(size_t size) noexcep
 __attribute__((visibility("default"))) void free(void* p) noexcept {
     lowtide_free_slow(p);
 }
+__attribute__((visibility("default"))) void free_sized(void* p, size_t size) noexcept {
+    lowtide_free_sized_slow(p, size);
+}
 __attribute__((visibility("default"))) void cfree(void* p) noexcept {
     lowtide_free_slow(p);
 }

@@ -3,6 +3,7 @@
 
         .hidden lowtide_malloc_slow
         .hidden lowtide_free_slow
+        .hidden lowtide_free_sized_slow
 
 /* Where the rseq area is, as a distance from the thread pointer. Start-up stores it. Before, in a program that is linked
  * statically, it is the stand-in's. A linker can't put that into a shared library's data; there it begins as -2, and what
@@ -33,25 +34,19 @@ lowtide_rseq_area:
         movzwl  %ax, %edx                               /* 4 GiB: root index */
         shrq    $48, %rax                               /* 64 KiB slice within it */
         leaq    lowtide_fast+FAST_CS_FREE(%rip), %rsi
-        movq    lowtide_rseq_area(%rip), %rcx
-        cmpl    $RSEQ_CPU_LIMIT, %fs:RSEQ_CPU_ID(%rcx)
-        jae     lowtide_free_slow
-        movq    %rsi, %fs:RSEQ_CS(%rcx)
+        ENTER   %rsi, lowtide_free_slow
 lowtide_free_start:
         addq    FAST_MAP_ROOT-FAST_CS_FREE(%rsi,%rdx,8), %rax
         imull   $FAST_ROW_BYTES, %fs:RSEQ_MM_CID(%rcx), %edx
         addl    FAST_EMPTY_LEAF-FAST_CS_FREE(%rsi,%rax,4), %edx
-        movq    FAST_ROWS-FAST_CS_FREE(%rsi,%rdx), %rcx
-        testl   $(MAGAZINE_BYTES - 1), %ecx
-        jz      lowtide_free_slow
-        movq    %rdi, (%rcx)
-        addq    $8, %rcx
-        movq    %rcx, FAST_ROWS-FAST_CS_FREE(%rsi,%rdx)
-lowtide_free_commit:
-        ret
+        PUSH    lowtide_free, %rsi, FAST_CS_FREE, lowtide_free_slow
         END     lowtide_free, lowtide_free_slow
+
+/* void free_sized(void* p, size_t size): rdi = p, rsi = size */
+        FREE_SIZED lowtide_free_sized, FAST_CS_FREE_SIZED, lowtide_free_sized_slow, $FAST_MAX_SIZE+1
 
         EXPORT  lowtide_malloc, malloc
         EXPORT  lowtide_free, free
         EXPORT  lowtide_free, cfree
+        EXPORT  lowtide_free_sized, free_sized
         EXPORT  lowtide_free, _ZdlPv, REPLACEABLE       /* operator delete(void*) */

@@ -95,8 +95,8 @@ void* reallocarray(void* p, size_t count, size_t size) noexcept {
     return __builtin_mul_overflow(count, size, &bytes) ? no_memory() : realloc(p, bytes);
 }
 
-// C23: the caller's word on the size isn't needed here, and isn't trusted. `check:true` compares.
-void free_sized(void* p, size_t size) noexcept {
+// C23: the caller's word on the size is a hint to the fast path, and isn't trusted. `check:true` compares.
+void lowtide_free_sized_slow(void* p, size_t size) noexcept {
     if (the_heap.settings().check && p != nullptr)
         the_heap.check_size(p, min_alignment, size, "free_sized");
     lowtide_free(p);

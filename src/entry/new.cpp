@@ -113,7 +113,7 @@ LOWTIDE_REPLACEABLE void operator delete(void* p, const std::nothrow_t&) noexcep
 LOWTIDE_REPLACEABLE void operator delete[](void* p, const std::nothrow_t&) noexcept {
     ::operator delete[](p);
 }
-LOWTIDE_REPLACEABLE void operator delete(void* p, size_t) noexcept {
+void lowtide_delete_sized_slow(void* p, size_t) noexcept {
     ::operator delete(p);
 }
 LOWTIDE_REPLACEABLE void operator delete[](void* p, size_t) noexcept {

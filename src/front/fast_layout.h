@@ -14,6 +14,8 @@
 #define FAST_CS_MALLOC 0
 #define FAST_CS_NEW 32
 #define FAST_CS_FREE 64
+#define FAST_CS_FREE_SIZED 96
+#define FAST_CS_DELETE_SIZED 128
 #define FAST_NOTHING 2048 /* the top of a magazine that is both empty and full: no magazine */
 /* The class table, by size: up to 7 KiB in steps of 16 bytes, up to 128 KiB in steps of 512, up to 2 MiB in
  * steps of 16 KiB. With the sections and the page map's own words it fills one page; one in steps of 16 bytes
@@ -25,7 +27,7 @@
 #define FAST_MAX_MEDIUM 131072
 #define FAST_LARGE_SHIFT 14
 #define FAST_MAX_LARGE 2097152
-#define FAST_MEDIUM_TABLE 128
+#define FAST_MEDIUM_TABLE 256
 #define FAST_LARGE_TABLE (FAST_MEDIUM_TABLE + 4 * (FAST_MAX_MEDIUM >> FAST_MEDIUM_SHIFT) + 4)
 #define FAST_MAP_ROOT 4096
 #define FAST_EMPTY_LEAF (FAST_MAP_ROOT + 65536 * 8)

@@ -41,6 +41,8 @@ struct alignas(4096) fast_state {
     critical_section malloc_section;
     critical_section new_section;
     critical_section free_section;
+    critical_section free_sized_section;
+    critical_section delete_sized_section;
     class_steps<1 << FAST_MEDIUM_SHIFT, FAST_MAX_MEDIUM> medium_classes alignas(FAST_MEDIUM_TABLE);
     class_steps<1 << FAST_LARGE_SHIFT, FAST_MAX_LARGE> large_classes;
     unsigned char
@@ -59,6 +61,8 @@ struct alignas(4096) fast_state {
 static_assert(offsetof(fast_state, malloc_section) == FAST_CS_MALLOC);
 static_assert(offsetof(fast_state, new_section) == FAST_CS_NEW);
 static_assert(offsetof(fast_state, free_section) == FAST_CS_FREE);
+static_assert(offsetof(fast_state, free_sized_section) == FAST_CS_FREE_SIZED);
+static_assert(offsetof(fast_state, delete_sized_section) == FAST_CS_DELETE_SIZED);
 static_assert(offsetof(fast_state, medium_classes) == FAST_MEDIUM_TABLE);
 static_assert(offsetof(fast_state, large_classes) == FAST_LARGE_TABLE);
 static_assert(offsetof(fast_state, small_classes) == FAST_CLASS_TABLE && FAST_NOTHING == FAST_CLASS_TABLE);

@@ -72,6 +72,26 @@ TEST(every_delete_form_frees_what_it_may) {
         }
 }
 
+// The size is a hint: a wrong one must not make a block of one size pass for one of another.
+TEST(a_sized_delete_with_a_wrong_size_frees_the_block_as_what_it_is) {
+    for (const std::size_t size : {24u, 100u, 1000u, 5000u, 20000u})
+        for (const std::size_t said : {0u, 16u, 90u, 300u, 2000u, 7000u, 7168u, 7169u, 100000u}) {
+            at("operator delete(p, size)", size, said);
+            const std::size_t before = mallinfo2().uordblks;
+            void* const block = ::operator new(size);
+            ::operator delete(block, said);
+            CHECK_EQUAL(mallinfo2().uordblks, before);
+            void* held[300];
+            for (void*& each : held) {
+                each = ::operator new(said);
+                CHECK(malloc_usable_size(each) >= said);
+            }
+            for (void* each : held)
+                ::operator delete(each, said);
+            CHECK_EQUAL(mallinfo2().uordblks, before);
+        }
+}
+
 TEST(every_delete_form_takes_null) {
     const std::size_t before = mallinfo2().uordblks;
     for (const delete_form& form : delete_forms) {

@@ -15,6 +15,7 @@
 
 extern "C" __attribute__((weak)) decltype(lowtide_owns) lowtide_owns;
 extern "C" __attribute__((weak)) decltype(lowtide_stats) lowtide_stats;
+extern "C" __attribute__((weak)) void free_sized(void* p, size_t size) noexcept;
 
 // The only breakpoint instruction of this program: the other side knows it by its address.
 asm(".text\n"
@@ -30,12 +31,13 @@ using namespace rseq_test;
 
 namespace {
 
-// Enough of each size to go through magazines; few enough that a round takes milliseconds.
+// Enough of each size to go through magazines, of the third also when they are as large as they get; few
+// enough that a round takes milliseconds.
 struct load {
     size_t size;
     unsigned count;
 };
-constexpr load loads[] = {{40, 120}, {3000, 40}, {9000, 24}, {300000, 6}};
+constexpr load loads[] = {{40, 120}, {3000, 40}, {9000, 120}, {300000, 6}};
 constexpr unsigned most = 120;
 
 [[noreturn]] void fail(const char* what) {
@@ -60,12 +62,22 @@ void* allocate(unsigned i, size_t size) {
     return p;
 }
 
-void release(unsigned i, void* p) {
+void release(unsigned i, void* p, size_t size) {
     rseq_test_stop(operation_begins);
-    if (i % 2 == 0)
+    switch (i % 4) {
+    case 0:
         free(p);
-    else
+        break;
+    case 1:
         ::operator delete(p);
+        break;
+    case 2:
+        free_sized(p, size);
+        break;
+    case 3:
+        ::operator delete(p, size);
+        break;
+    }
     rseq_test_stop(operation_ends);
 }
 
@@ -89,7 +101,7 @@ void run(const load& l) {
             if (bytes[at] != static_cast<unsigned char>(i + 1))
                 fail("a block's contents changed");
         }
-        release(i, blocks[i]);
+        release(i, blocks[i], l.size);
     }
     if (live_bytes() != live)
         fail("a block was lost while others were freed");

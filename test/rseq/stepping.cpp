@@ -26,8 +26,10 @@ using namespace rseq_test;
 
 namespace {
 
-constexpr const char* sequences[] = {"lowtide_malloc",   "lowtide_new",       "lowtide_free",
-                                     "lowtide_rseq_pop", "lowtide_rseq_push", "lowtide_rseq_exchange"};
+constexpr const char* sequences[] = {"lowtide_malloc",     "lowtide_new",          "lowtide_free",
+                                     "lowtide_free_sized", "lowtide_delete_sized", "lowtide_rseq_pop",
+                                     "lowtide_rseq_push",  "lowtide_rseq_exchange"};
+constexpr size_t fast_sequences = 5; // the first
 // A slow path is short: what takes longer than this many instructions for one call goes round in circles.
 constexpr long most_steps = 200000;
 
@@ -195,7 +197,7 @@ private:
 
     // Slow paths only come to the end of their sequences when a fast path could have done it, but was
     // interrupted.
-    [[nodiscard]] bool is_fast(const sequence& s) const { return &s < &sequences_[3]; }
+    [[nodiscard]] bool is_fast(const sequence& s) const { return &s < &sequences_[fast_sequences]; }
 
     void arm(const sequence& s, size_t k) {
         child_.set_breakpoint(s.instructions[k]);

@@ -54,7 +54,10 @@ constexpr uint64_t held_mask = ~uint64_t{0xffff};
 
 struct block {
     std::atomic<uint64_t> owner;
+    size_t size;
 };
+
+extern "C" __attribute__((weak)) void free_sized(void* p, size_t size) noexcept;
 
 // In a handler nothing but this will do.
 [[noreturn]] void found(const char* what) {
@@ -70,13 +73,18 @@ block* take(size_t size, uint64_t owner) {
     const uint64_t before = b->owner.exchange(held | owner, std::memory_order_acq_rel);
     if ((before & held_mask) == held)
         found("FAILED: a block was handed out twice\n");
+    b->size = size;
     return b;
 }
 
 void give(block* b, uint64_t owner) {
+    const size_t size = b->size;
     if (b->owner.exchange(0, std::memory_order_acq_rel) != (held | owner))
         found("FAILED: somebody else wrote into a block\n");
-    free(b);
+    if (size % 16 == 8)
+        free_sized(b, size);
+    else
+        free(b);
 }
 
 // ---- one party: a thread, or the handlers that interrupt it
@@ -279,8 +287,8 @@ void rewrite_sequences(const char* library, bool broken) {
     constexpr size_t store_bytes = 5;
     constexpr unsigned char rseq_cs_offset = 8;
     constexpr unsigned char nothing[store_bytes] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
-    for (const char* name : {"lowtide_malloc", "lowtide_free", "lowtide_rseq_pop", "lowtide_rseq_push",
-                             "lowtide_rseq_exchange"}) {
+    for (const char* name : {"lowtide_malloc", "lowtide_free", "lowtide_free_sized", "lowtide_rseq_pop",
+                             "lowtide_rseq_push", "lowtide_rseq_exchange"}) {
         const uint64_t start = base + rseq_test::address_of(symbols, std::string(name) + "_start");
         auto* store = reinterpret_cast<unsigned char*>(start - store_bytes);
         if (store[0] != 0x64 || store[2] != 0x89 || store[4] != rseq_cs_offset)
