@@ -46,6 +46,8 @@ constexpr std::array<option_description, option_count> option_table = {
                                "size of one magazine of a size class on one CPU; 0 for no magazines"),
     row<&options::huge_bytes>("huge", option_type::size, 4 * mib, 16 * tib,
                               "blocks from this size have a mapping of their own"),
+    row<&options::huge_pages>("huge_pages", option_type::boolean, 0, 1,
+                              "huge pages for blocks of small objects while the process grows fast"),
     row<&options::check>("check", option_type::boolean, 0, 1,
                          "every free is checked at once, and the magazines are bypassed"),
     row<&options::rseq>("rseq", option_type::boolean, 0, 1,

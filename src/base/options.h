@@ -24,7 +24,7 @@ std::string_view name_of(option_source source) noexcept;
 /// A text that is longer than this is not read at all: half of it could mean something else.
 constexpr std::size_t max_option_text = 8192;
 
-constexpr std::size_t option_count = 8;
+constexpr std::size_t option_count = 9;
 
 /// Where a warning goes: one line without its newline.
 struct option_warning {
@@ -39,6 +39,7 @@ struct options {
     std::int32_t decay_ms = 1000; // 0: at once, -1: never
     std::size_t cache_bytes = std::size_t{64} << 10;
     std::size_t huge_bytes = std::size_t{64} << 20;
+    bool huge_pages = true;
     bool check = false;
     bool rseq = true;
 

@@ -191,17 +191,19 @@ parked_runs cache::parked() const noexcept {
 
 // ---- all rows
 
-template <size_t Step, size_t Largest>
-static void show(class_steps<Step, Largest>& part, bool shown) noexcept {
-    for (unsigned i = 0; i < part.count; ++i)
-        __atomic_store_n(&part.entries[i], shown ? fast_entry_of(class_holding(i * Step)) : 0,
-                         __ATOMIC_RELEASE);
+// Entry i of a part of the table is for sizes up to i steps.
+[[gnu::noinline]] static void show(uint32_t* entries, unsigned count, size_t step, bool shown) noexcept {
+    for (unsigned i = 0; i < count; ++i)
+        __atomic_store_n(&entries[i], shown ? fast_entry_of(class_holding(i * step)) : 0, __ATOMIC_RELEASE);
 }
 
 void cache::show_classes(bool shown) noexcept {
-    show(state_->small_classes, shown);
-    show(state_->medium_classes, shown);
-    show(state_->large_classes, shown);
+    const auto show_part = [shown]<size_t Step, size_t Largest>(class_steps<Step, Largest>& part) {
+        show(part.entries, part.count, Step, shown);
+    };
+    show_part(state_->small_classes);
+    show_part(state_->medium_classes);
+    show_part(state_->large_classes);
 }
 
 void cache::open() noexcept {

@@ -94,6 +94,24 @@ bool purge(uintptr_t base, size_t bytes) noexcept {
     return system_call(SYS_madvise, static_cast<long>(base), static_cast<long>(bytes), MADV_DONTNEED) == 0;
 }
 
+// The kernel's khugepaged would also make a huge page of a block of which most has been given back: hence the
+// last advice.
+bool fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
+    constexpr int madv_populate_write = 23; // Linux 5.14
+    const auto advise = [base](size_t length, int advice) {
+        return system_call(SYS_madvise, static_cast<long>(base), static_cast<long>(length), advice) == 0;
+    };
+    if (!advise(bytes, MADV_HUGEPAGE))
+        return false;
+    const bool touched = advise(page_size(), madv_populate_write);
+    advise(bytes, MADV_NOHUGEPAGE);
+    unsigned char last = 0;
+    return touched &&
+           system_call(SYS_mincore, static_cast<long>(base + bytes - page_size()),
+                       static_cast<long>(page_size()), reinterpret_cast<long>(&last)) == 0 &&
+           (last & 1) != 0;
+}
+
 namespace {
 
 // Of these many pages at most is asked at once which are in memory.

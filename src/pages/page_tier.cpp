@@ -103,15 +103,19 @@ void page_tier::give(block& b, uint32_t slices, bool clean, uint64_t now) noexce
     unfile(b);
     b.free |= slices;
     set_used(used_slices_ - count_bits(slices));
-    if (!clean) {
-        b.dirty |= slices;
-        dirty_slices_ += count_bits(slices);
-        b.last_freed_ms = now;
-        if (b.age_place().linked())
-            b.age_place().unlink();
-        dirty_blocks_.push_back(b);
-    }
+    if (!clean)
+        add_dirty(b, slices, now);
     file(b);
+}
+
+// Free slices of a block that may be in memory. It is in no list of rooms in the meantime.
+void page_tier::add_dirty(block& b, uint32_t slices, uint64_t now) noexcept {
+    b.dirty |= slices;
+    dirty_slices_ += count_bits(slices);
+    b.last_freed_ms = now;
+    if (b.age_place().linked())
+        b.age_place().unlink();
+    dirty_blocks_.push_back(b);
 }
 
 void page_tier::set_state(block& b, block_state state) noexcept {
@@ -143,17 +147,21 @@ void page_tier::for_each_part(uintptr_t at, uint32_t slices, Visit visit) const 
 
 // ---- taking runs
 
-page_run page_tier::allocate(slice_count length, size_t alignment) noexcept {
+page_run page_tier::allocate(slice_count length, size_t alignment, run_use use) noexcept {
     if (length.n == 0 || !lock())
         return {};
+    block* began = nullptr;
     const page_run run =
         length.n <= slices_per_block
-            ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)))
+            ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)), began)
             : allocate_large(length);
     remember_peak();
     if (run.base == 0)
         space_is_short_ = true;
+    const bool fills = began != nullptr && use == run_use::dense && grows_fast();
     mutex_.unlock();
+    if (fills)
+        fill(*began);
     return run;
 }
 
@@ -207,7 +215,8 @@ static unsigned most_resident(const block& b, uint32_t starts, unsigned slices) 
     return best;
 }
 
-page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) noexcept {
+// `began` is the block, if nothing of it was in memory.
+page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices, block*& began) noexcept {
     const uint32_t places = places_aligned_to(alignment_slices);
     block* b = dirty_slices_ < slices ? nullptr : fullest_with(slices, places, true);
     if (b == nullptr)
@@ -216,6 +225,7 @@ page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices) n
         b = ready_block();
     if (b == nullptr)
         return {};
+    began = b->clean() ? b : nullptr;
     const unsigned first = most_resident(*b, run_starts(b->free, slices) & places, slices);
     const bool zeroed = take(*b, run_mask(first, slices));
     return {b->base + slice_count{first}.bytes(), zeroed};

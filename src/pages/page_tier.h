@@ -20,6 +20,12 @@ struct page_run {
     bool zeroed = false;
 };
 
+// What is known of how a run will be used.
+enum class run_use : uint8_t {
+    unknown,
+    dense, // all of it is going to be touched
+};
+
 struct page_counts {
     size_t reserved_bytes = 0;  // address space
     size_t committed_bytes = 0; // of it, readable and writable
@@ -37,7 +43,8 @@ public:
     // `length` slices (any number up to a few GiB), aligned to `alignment` (a power of two up to block_size;
     // not with more than a block). The page map has leaves for it. Base 0 when there is no memory or a signal
     // handler interrupted this tier.
-    [[nodiscard]] page_run allocate(slice_count length, size_t alignment = slice_size) noexcept;
+    [[nodiscard]] page_run allocate(slice_count length, size_t alignment = slice_size,
+                                    run_use use = run_use::unknown) noexcept;
 
     // `clean` says that the memory has been purged already. False, and nothing has happened, when a signal
     // handler interrupted this tier.
@@ -89,7 +96,7 @@ private:
     bool lock(bool nested = false) noexcept;
     [[gnu::cold]] void rebuild() noexcept;
 
-    page_run allocate_small(unsigned slices, unsigned alignment_slices) noexcept;
+    page_run allocate_small(unsigned slices, unsigned alignment_slices, block*& began) noexcept;
     [[LOWTIDE_RARE]] page_run allocate_large(slice_count length) noexcept;
     block* fullest_with(unsigned slices, uint32_t places, bool resident) noexcept;
     block* ready_block() noexcept;
@@ -110,11 +117,16 @@ private:
     bool add_region(size_t min_bytes) noexcept;
     bool take(block& b, uint32_t slices) noexcept;
     void give(block& b, uint32_t slices, bool clean, uint64_t now) noexcept;
+    void add_dirty(block& b, uint32_t slices, uint64_t now) noexcept;
     void file(block& b) noexcept;
     void unfile(block& b) noexcept;
     void set_state(block& b, block_state state) noexcept;
     static void note(const block& b) noexcept;
     void remember_peak() noexcept;
+
+    // growth.cpp
+    [[nodiscard]] bool grows_fast() noexcept;
+    [[LOWTIDE_RARE]] void fill(block& b) noexcept;
 
     // reclaim.cpp
     [[nodiscard]] size_t allowed_dirty() const noexcept;
@@ -146,6 +158,11 @@ private:
     std::atomic<uint64_t> next_tick_ms_{0};
     uint64_t purge_refused_until_ms_ = 0;
     bool space_is_short_ = false; // a request was refused once
+    // When the last blocks were begun that are going to be dense, in turn.
+    static constexpr unsigned begun_noted = 4;
+    uint64_t begun_ms_[begun_noted]{};
+    unsigned begun_ = 0;
+    uint64_t no_fill_until_ms_ = 0;
     // Blocks whose slices are on their way to the system now, and the generation that this began in.
     std::atomic<uint32_t> purges_{0};
     uint32_t purges_began_in_ = 0;

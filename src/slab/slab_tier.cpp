@@ -61,7 +61,7 @@ span* slab_tier::create(size_class c) noexcept {
     auto* s = static_cast<span*>(records_->allocate(record_bytes(g.capacity)));
     if (s == nullptr)
         return nullptr;
-    const page_run run = pages_->allocate({g.slices});
+    const page_run run = pages_->allocate({g.slices}, slice_size, run_use::dense);
     if (run.base == 0) {
         records_->deallocate(s, record_bytes(g.capacity));
         return nullptr;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -238,6 +239,11 @@ memory_pages own_memory() {
 
 size_t resident_bytes() {
     return own_memory().resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+size_t resident_bytes_in_use() {
+    malloc_trim(0);
+    return resident_bytes();
 }
 
 size_t mapped_bytes() {

@@ -100,6 +100,8 @@ void say(std::string_view text);
 
 // Resident memory of this process in bytes, from /proc/self/statm, without stdio.
 size_t resident_bytes();
+// The same once all that is free has gone back: which caches have been filled is the scheduler's business.
+size_t resident_bytes_in_use();
 
 // The address space of this process in bytes, from the same file.
 size_t mapped_bytes();

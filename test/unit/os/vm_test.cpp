@@ -302,5 +302,27 @@ TEST(vm, memory_can_be_wiped_in_a_child) {
     os::release(base, 2 * page);
 }
 
+// Whether there is a huge page to be had is the machine's business; what it says must be so.
+TEST(vm, a_huge_page_is_there_at_once_or_not_at_all) {
+    if (emulated)
+        GTEST_SKIP() << "the emulator says yes to every madvise";
+    constexpr size_t bytes = 2 * mebibyte;
+    const uintptr_t base = os::map(bytes, bytes);
+    ASSERT_NE(base, 0u);
+    const bool filled = os::fill_with_huge_page(base, bytes);
+    std::vector<unsigned char> in_core(bytes / page);
+    ASSERT_EQ(mincore(reinterpret_cast<void*>(base), bytes, in_core.data()), 0);
+    const auto resident =
+        std::count_if(in_core.begin(), in_core.end(), [](unsigned char c) { return (c & 1) != 0; });
+    EXPECT_EQ(resident == static_cast<long>(bytes / page), filled);
+    for (size_t i = 0; i < bytes; i += page)
+        ASSERT_EQ(at(base + i), 0);
+    ASSERT_TRUE(os::purge(base, bytes / 2)); // a part can go back
+    ASSERT_EQ(mincore(reinterpret_cast<void*>(base), bytes / 2, in_core.data()), 0);
+    EXPECT_EQ(in_core[0] & 1, 0);
+    os::release(base, bytes);
+    EXPECT_FALSE(os::fill_with_huge_page(base, bytes)) << "nothing is there";
+}
+
 } // namespace
 } // namespace lowtide::test

@@ -14,7 +14,9 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
     EXPECT_NE(arena_, 0u);
     EXPECT_EQ(the_fake, nullptr) << "one fake at a time";
     the_fake = this;
-    source_ = {reserve, claim, commit, decommit, purge, release, map, space_limit, now_ms};
+    source_ = {reserve, claim, commit,      decommit, purge, fill_with_huge_page,
+               release, map,   space_limit, now_ms};
+    refuse(system_call::fill);
 }
 
 fake_pages::~fake_pages() {
@@ -123,6 +125,17 @@ bool fake_pages::purge(uintptr_t base, size_t bytes) noexcept {
     const std::lock_guard guard(fake.mutex_);
     EXPECT_TRUE(fake.all_are(base, bytes, state::committed)) << "purge of what isn't committed";
     return fake.grants(system_call::purge) && os::purge(base, bytes);
+}
+
+bool fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
+    fake_pages& fake = *the_fake;
+    if (fake.hook_)
+        fake.hook_(system_call::fill);
+    const std::lock_guard guard(fake.mutex_);
+    EXPECT_EQ(bytes, block_size);
+    EXPECT_EQ(base % block_size, 0u);
+    EXPECT_TRUE(fake.all_are(base, bytes, state::committed)) << "a huge page for what isn't committed";
+    return fake.grants(system_call::fill);
 }
 
 bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {

@@ -19,9 +19,9 @@
 
 namespace lowtide::test {
 
-// The calls that can be refused.
-enum class system_call : unsigned { reserve, claim, commit, purge, release, map };
-inline constexpr unsigned system_calls = 6;
+// The calls that can be refused. There are no huge pages until a test says that they are not refused.
+enum class system_call : unsigned { reserve, claim, commit, purge, release, map, fill };
+inline constexpr unsigned system_calls = 7;
 
 class fake_pages {
 public:
@@ -75,6 +75,7 @@ private:
     static bool commit(uintptr_t base, size_t bytes) noexcept;
     static void decommit(uintptr_t base, size_t bytes) noexcept;
     static bool purge(uintptr_t base, size_t bytes) noexcept;
+    static bool fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
     static bool release(uintptr_t base, size_t bytes) noexcept;
     static uintptr_t map(size_t bytes, size_t alignment) noexcept;
     static size_t space_limit() noexcept;
