@@ -1,4 +1,4 @@
-// The real programs as benchmarks: servers under load, a database in memory, a compiler.
+// The real programs as benchmarks: servers under load, databases, compilers, interpreters.
 #pragma once
 
 #include "runner/benchmark.h"

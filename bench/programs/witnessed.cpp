@@ -4,12 +4,9 @@
 #include "runner/errors.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <fmt/format.h>
 #include <sstream>
-#include <system_error>
-#include <unistd.h>
 
 namespace lowtide::bench {
 
@@ -21,11 +18,6 @@ witnessed::witnessed(const allocator& allocator, const program_settings& setting
     fs::copy_file(settings.witness, witness_);
     write_file(record_, "");
     fs::permissions(record_, fs::perms{0666}); // the program may run as another user
-}
-
-void witnessed::give_to(const account& owner) const {
-    if (chown(directory().c_str(), owner.user, owner.group) != 0)
-        throw std::system_error(errno, std::generic_category(), "chown " + directory().string());
 }
 
 launch witnessed::prepare(std::vector<std::string> words) const {

@@ -1,0 +1,100 @@
+// The real programs: what they share, tried on programs that every Debian has.
+#include "programs/batch.h"
+#include "programs/server.h"
+#include "programs/sockets.h"
+#include "programs/tools.h"
+#include "runner/errors.h"
+#include "support.h"
+#include "witness/object_of.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace lowtide::bench {
+namespace {
+
+namespace fs = std::filesystem;
+using test::message_of;
+
+class programs : public testing::Test {
+protected:
+    /// Its measurement on libc's own malloc, or on one of the fakes.
+    measurement run(batch work, const std::string& file = object_of("malloc")) const {
+        const allocator on{.name = "own", .file = file, .loaded = file};
+        return batch_benchmark({"one", "programs", ""}, std::move(work), settings_)->run(on);
+    }
+
+    /// The same of a script for the shell, which ends as cat, for dash leaves by _exit.
+    measurement run_script(const std::string& script, batch rest = {}) const {
+        rest.program = "/bin/sh";
+        rest.files["script"] = script + "\nexec cat /dev/null\n";
+        rest.arguments.insert(rest.arguments.begin(), "script");
+        rest.process = "cat";
+        return run(rest);
+    }
+
+    const supervisor processes_;
+    const program_settings settings_{processes_, LOWTIDE_WITNESS, 1};
+};
+
+TEST_F(programs, what_a_batch_is_given_is_what_it_finds) {
+    const batch rest{.arguments = {"second"},
+                     .files = {{"input", "of the input\n"}},
+                     .input = "input",
+                     .result = "result",
+                     .variables = {{"THIRD", "third"}}};
+    const std::string written = run_script(R"(read first; echo "$first $1 $THIRD" >result)", rest).checksum;
+    EXPECT_EQ(written, checksum_of("of the input second third\n"));
+}
+
+TEST_F(programs, the_result_of_a_batch_is_its_output_if_it_names_no_file) {
+    EXPECT_EQ(run_script("echo words").checksum, checksum_of("words\n"));
+    EXPECT_EQ(run_script("echo words", {.deterministic = false}).checksum, "");
+}
+
+TEST_F(programs, a_batch_has_the_time_of_one_of_its_operations) {
+    EXPECT_GT(run_script("sleep 0.1").ns_per_operation, 1e8);
+    EXPECT_LT(run_script("sleep 0.1", {.operations = 1'000'000}).ns_per_operation, 1e5);
+}
+
+TEST_F(programs, a_batch_that_fails_says_how) {
+    EXPECT_EQ(message_of([&] { run_script("echo trouble >&2; exit 3"); }), "sh: exit code 3: trouble");
+}
+
+TEST(program_tools, the_number_behind_labels_is_read) {
+    EXPECT_EQ(number_after({"tps ="}, "latency = 5 ms\ntps = 1234.5 (without)\n"), 1234.5);
+    EXPECT_EQ(number_after({"\"SET", "\",\""}, "\"a\",\"1\"\n\"SET (of all)\",\"99.5\",\"1\""), 99.5);
+    for (const char* const report : {"", "tps", "tps =", "tps = many", "tps = 0", "tps = -1"})
+        EXPECT_EQ(message_of([&] {
+                      number_after({"tps", "="}, report);
+                  }),
+                  "no number follows 'tps … =' in what was reported");
+}
+
+TEST(program_tools, a_program_is_missing_if_one_of_its_parts_is) {
+    EXPECT_EQ(missing({"/bin/a", "/bin/b"}, "a", "packages a and b"), std::nullopt);
+    EXPECT_EQ(missing({"/bin/a", ""}, "a", "packages a and b"),
+              "a is not installed (Debian packages a and b)");
+}
+
+TEST(program_tools, a_server_is_seen_to_listen) {
+    const std::uint16_t port = free_port();
+    EXPECT_FALSE(accepts(port));
+
+    const scratch files;
+    const fs::path place = files.path() / "socket";
+    EXPECT_FALSE(accepts(place));
+    const descriptor listening(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    place.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    ASSERT_EQ(bind(listening.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_FALSE(accepts(place));
+    ASSERT_EQ(listen(listening.get(), 1), 0);
+    EXPECT_TRUE(accepts(place));
+}
+
+} // namespace
+} // namespace lowtide::bench
