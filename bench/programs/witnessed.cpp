@@ -23,7 +23,7 @@ witnessed::witnessed(const allocator& allocator, const program_settings& setting
 launch witnessed::prepare(std::vector<std::string> words) const {
     launch what{.words = std::move(words), .variables = allocator_.environment()};
     // Also for libc: a program may be linked with another allocator, which libc then goes before.
-    what.variables["LD_PRELOAD"] = fmt::format("{}:{}", allocator_.loaded.string(), witness_.string());
+    what.variables["LD_PRELOAD"] = fmt::format("{}:{}", witness_.string(), allocator_.loaded.string());
     what.variables["LOWTIDE_BENCH_WITNESS"] = record_;
     return what;
 }

@@ -63,6 +63,11 @@ TEST_F(programs, a_batch_that_fails_says_how) {
     EXPECT_EQ(message_of([&] { run_script("echo trouble >&2; exit 3"); }), "sh: exit code 3: trouble");
 }
 
+TEST_F(programs, the_malloc_of_a_program_at_a_fixed_address_is_found) {
+    for (const char* const file : {object_of("malloc"), LOWTIDE_FAKE_PLAIN})
+        EXPECT_GT(run({.program = LOWTIDE_FIXED_ADDRESS}, file).peak_rss_kib, 0);
+}
+
 TEST(program_tools, the_number_behind_labels_is_read) {
     EXPECT_EQ(number_after({"tps ="}, "latency = 5 ms\ntps = 1234.5 (without)\n"), 1234.5);
     EXPECT_EQ(number_after({"\"SET", "\",\""}, "\"a\",\"1\"\n\"SET (of all)\",\"99.5\",\"1\""), 99.5);
