@@ -67,6 +67,8 @@ void add_compiler(benchmark_list& list, const program_settings& settings) {
     const unsigned parts = settings.share(5);
     list.push_back(batch_benchmark({"compile/g++", "programs", "g++ -O1 translates a file full of templates"},
                                    compilation("g++", "g++", "cc1plus", parts), settings));
+    list.push_back(batch_benchmark({"compile/clang++", "programs", "clang++ -O1 translates the same file"},
+                                   compilation("clang++-14", "clang-14", "clang++-14", parts), settings));
 }
 
 } // namespace lowtide::bench

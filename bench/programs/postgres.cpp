@@ -33,7 +33,7 @@ public:
     explicit postgres(const program_settings& settings) : database(settings) {}
 
     std::optional<std::string> unavailable() const override {
-        return missing({binaries_}, "PostgreSQL", "package postgresql");
+        return missing({binaries_}, "PostgreSQL", "package postgresql-15");
     }
 
 private:

@@ -13,7 +13,7 @@ namespace {
 
 class redis final : public benchmark {
 public:
-    /// `requests` in batches of `pipeline`; test is SET, GET or LPUSH.
+    /// `requests` in batches of `pipeline`; test is SET, GET, LPUSH or LRANGE_100.
     redis(description about, std::string test, unsigned requests, unsigned pipeline,
           const program_settings& settings)
         : benchmark(std::move(about)), test_(std::move(test)), requests_(requests), pipeline_(pipeline),
@@ -82,6 +82,8 @@ void add_redis(benchmark_list& list, const program_settings& settings) {
     add("set-P16", "SET", 600'000, 16);
     add("get-P16", "GET", 600'000, 16);
     add("lpush-P16", "LPUSH", 600'000, 16);
+    add("lrange", "LRANGE_100", 50'000, 1);
+    add("lrange-P16", "LRANGE_100", 100'000, 16);
 }
 
 } // namespace lowtide::bench

@@ -1,4 +1,5 @@
-// The real programs: what they share, tried on programs that every Debian has.
+// The real programs: what they share, tried on programs that every Debian has, and what the list says of
+// those that are missing.
 #include "programs/batch.h"
 #include "programs/server.h"
 #include "programs/sockets.h"
@@ -8,6 +9,10 @@
 #include "witness/object_of.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,6 +21,7 @@ namespace lowtide::bench {
 namespace {
 
 namespace fs = std::filesystem;
+using test::bench_command;
 using test::message_of;
 
 class programs : public testing::Test {
@@ -99,6 +105,59 @@ TEST(program_tools, a_server_is_seen_to_listen) {
     EXPECT_FALSE(accepts(place));
     ASSERT_EQ(listen(listening.get(), 1), 0);
     EXPECT_TRUE(accepts(place));
+}
+
+/// The lines of --list on programs, where PATH leads to none.
+std::vector<std::string> listed_without_path() {
+    bench_command command({"--list", "programs"});
+    command.set("PATH", "/nowhere");
+    std::istringstream output(command.run().output);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(output, line) && line != "allocators";)
+        if (line.starts_with("  "))
+            lines.push_back(line.substr(2));
+    return lines;
+}
+
+/// These have a place of their own, and are there or not.
+bool found_without_path(const std::string& line) {
+    return line.starts_with("postgres/") || line.starts_with("python/");
+}
+
+/// Whether it is installed for them.
+bool is_listed(const std::string& package) {
+    const std::string name = std::regex_replace(package, std::regex(R"(\+)"), R"(\+)");
+    return std::regex_search(read_file(LOWTIDE_PROJECT "/packaging/packages.txt"),
+                             std::regex("\n" + name + " +# group: ([^,]*[|])?(build|bench-programs)[|,]"));
+}
+
+TEST(program_list, each_program_that_is_missing_names_packages_that_are_installed_for_it) {
+    const std::regex reason(R"(.* \[.* is not installed \(Debian packages? ([^)]*)\)\])");
+    std::set<std::string> programs;
+    for (const std::string& line : listed_without_path()) {
+        programs.insert(line.substr(0, line.find('/')));
+        std::smatch match;
+        if (!std::regex_match(line, match, reason)) {
+            EXPECT_TRUE(found_without_path(line)) << line;
+            continue;
+        }
+        std::istringstream packages(match[1]);
+        for (std::string package; packages >> package;)
+            EXPECT_TRUE(package == "and" || is_listed(package)) << package;
+    }
+    EXPECT_EQ(programs,
+              (std::set<std::string>{"compile", "ghostscript", "lua", "mariadb", "memcached", "nginx", "node",
+                                     "postgres", "python", "redis", "rocksdb", "sqlite", "z3"}));
+}
+
+TEST(program_list, a_server_and_a_script_run_where_they_are_installed) {
+    std::vector<std::string> words{"nginx/static", "lua", "--quick", "--repeat", "1", "--json", "-"};
+    for (const char* const other : {"lowtide", "jemalloc", "tcmalloc", "mimalloc"})
+        words.insert(words.end(), {"--without", other});
+    const ended end = bench_command(words).run();
+    ASSERT_TRUE(end.succeeded()) << end.reason();
+    for (const nlohmann::json& each : nlohmann::json::parse(end.output)["workloads"])
+        EXPECT_TRUE(each.contains("skipped") || each["results"]["glibc"]["status"] == "ok") << each;
 }
 
 } // namespace
