@@ -270,7 +270,8 @@ void add_bench_command(CLI::App& app, int& exit_code) {
         ->add_option("--env", asked->allocators.variables,
                      "A variable for an allocator's processes: NAME:VARIABLE=VALUE")
         ->allow_extra_args(false);
-    command->add_flag("--programs", asked->programs, "Real programs too: Redis, PostgreSQL, SQLite, g++");
+    command->add_flag("--programs", asked->programs,
+                      "Real programs too: servers, databases, compilers, interpreters");
     command->add_flag("--system-calls", asked->system_calls,
                       "Count system calls too, in a run of their own under strace");
     command->add_option("--json", asked->json, "Write the results as JSON to a file, or - for stdout alone");

@@ -1,17 +1,11 @@
-// A compiler: g++ translates a large file, full of templates, to assembly. One operation is the whole of it.
-#include "programs/witnessed.h"
-#include "runner/errors.h"
+// Compilers: they translate a large file, full of templates, to assembly. One operation is the whole of it.
+#include "programs/batch.h"
 
-#include <chrono>
 #include <fmt/format.h>
 
 namespace lowtide::bench {
 
-namespace fs = std::filesystem;
-
 namespace {
-
-constexpr seconds time_limit{300};
 
 /// Every part instantiates the containers for a type of its own.
 std::string source(unsigned parts) {
@@ -56,55 +50,25 @@ void add(item added) {{
     return text;
 }
 
-class compiler final : public benchmark {
-public:
-    compiler(description about, unsigned parts, const program_settings& settings)
-        : benchmark(std::move(about)), parts_(parts), settings_(settings), program_(find_program("g++")) {}
-
-    std::optional<std::string> unavailable() const override {
-        if (program_.empty())
-            return "g++ is not installed (Debian package g++)";
-        return std::nullopt;
-    }
-
-    measurement run(const allocator& allocator) override {
-        const witnessed on(allocator, settings_);
-        const launch what = ready(on);
-        const auto begin = std::chrono::steady_clock::now();
-        const ended end = settings_.processes.run(what, time_limit);
-        const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
-        if (!end.succeeded())
-            throw run_failed(end.reason());
-        measurement result = on.account_for("cc1plus", took.count(), end.usage);
-        result.checksum = checksum_of(read_file(on.directory() / "large.s"));
-        return result;
-    }
-
-    std::optional<call> profile(const allocator& allocator, const profiler& perf) override {
-        const witnessed on(allocator, settings_);
-        return on.profile("cc1plus", ready(on), perf, time_limit);
-    }
-
-private:
-    launch ready(const witnessed& on) const {
-        launch what = on.prepare({program_, "-std=c++17", "-O1", "-S", "-o", "large.s", "large.cpp"});
-        what.directory = on.directory();
-        what.variables["TMPDIR"] = on.directory();
-        write_file(on.directory() / "large.cpp", source(parts_));
-        return what;
-    }
-
-    unsigned parts_;
-    const program_settings& settings_;
-    fs::path program_;
-};
+/// `process` is the one that compiles: g++ leaves it to another program.
+batch compilation(const std::string& compiler, const std::string& package, const std::string& process,
+                  unsigned parts) {
+    return {.program = compiler,
+            .package = package,
+            .arguments = {"-std=c++17", "-O1", "-S", "-o", "large.s", "large.cpp"},
+            .files = {{"large.cpp", source(parts)}},
+            .result = "large.s",
+            .process = process};
+}
 
 } // namespace
 
 void add_compiler(benchmark_list& list, const program_settings& settings) {
-    list.push_back(std::make_unique<compiler>(
-        description{"compile/g++", "programs", "g++ -O1 translates a file full of templates"},
-        settings.share(5), settings));
+    const unsigned parts = settings.share(5);
+    list.push_back(batch_benchmark({"compile/g++", "programs", "g++ -O1 translates a file full of templates"},
+                                   compilation("g++", "g++", "cc1plus", parts), settings));
+    list.push_back(batch_benchmark({"compile/clang++", "programs", "clang++ -O1 translates the same file"},
+                                   compilation("clang++-14", "clang-14", "clang++-14", parts), settings));
 }
 
 } // namespace lowtide::bench

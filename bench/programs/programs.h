@@ -1,4 +1,4 @@
-// The real programs as benchmarks: servers under load, a database in memory, a compiler.
+// The real programs as benchmarks: servers under load, databases, compilers, interpreters.
 #pragma once
 
 #include "runner/benchmark.h"
@@ -20,8 +20,17 @@ struct program_settings {
 benchmark_list program_benchmarks(const program_settings& settings);
 
 void add_redis(benchmark_list& list, const program_settings& settings);
+void add_memcached(benchmark_list& list, const program_settings& settings);
+void add_nginx(benchmark_list& list, const program_settings& settings);
 void add_postgres(benchmark_list& list, const program_settings& settings);
+void add_mariadb(benchmark_list& list, const program_settings& settings);
+void add_rocksdb(benchmark_list& list, const program_settings& settings);
 void add_sqlite(benchmark_list& list, const program_settings& settings);
 void add_compiler(benchmark_list& list, const program_settings& settings);
+void add_python(benchmark_list& list, const program_settings& settings);
+void add_lua(benchmark_list& list, const program_settings& settings);
+void add_node(benchmark_list& list, const program_settings& settings);
+void add_z3(benchmark_list& list, const program_settings& settings);
+void add_ghostscript(benchmark_list& list, const program_settings& settings);
 
 } // namespace lowtide::bench

@@ -1,13 +1,9 @@
 // Redis: redis-benchmark against a fresh redis-server on 127.0.0.1, with and without pipelining.
 #include "programs/server.h"
-#include "programs/witnessed.h"
-#include "runner/errors.h"
+#include "programs/sockets.h"
+#include "programs/tools.h"
 
-#include <arpa/inet.h>
-#include <charconv>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 namespace lowtide::bench {
 
@@ -15,52 +11,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr seconds time_limit{180};
-
-sockaddr_in at_port(std::uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
-descriptor tcp_socket() {
-    return descriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-}
-
-/// One that nobody listens on. Somebody may be quicker than the server; then that run fails and says so.
-std::uint16_t free_port() {
-    const descriptor probe = tcp_socket();
-    sockaddr_in address = at_port(0);
-    socklen_t length = sizeof address;
-    if (bind(probe.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-        getsockname(probe.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
-        throw run_failed("there is no free port on 127.0.0.1");
-    return ntohs(address.sin_port);
-}
-
-bool accepts(std::uint16_t port) {
-    const descriptor probe = tcp_socket();
-    const sockaddr_in address = at_port(port);
-    return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
-
-/// The second field of the CSV line that starts with "TEST".
-double requests_per_second(const std::string& csv, const std::string& test) {
-    const std::string begin = fmt::format("\"{}\",\"", test);
-    const std::size_t at = csv.find(begin);
-    double rate = 0;
-    if (at != std::string::npos)
-        std::from_chars(csv.data() + at + begin.size(), csv.data() + csv.size(), rate);
-    if (!(rate > 0))
-        throw run_failed(fmt::format("redis-benchmark did not report {}", test));
-    return rate;
-}
-
 class redis final : public benchmark {
 public:
-    /// `requests` in batches of `pipeline`; test is SET, GET or LPUSH.
+    /// `requests` in batches of `pipeline`; test is SET, GET, LPUSH or LRANGE_100.
     redis(description about, std::string test, unsigned requests, unsigned pipeline,
           const program_settings& settings)
         : benchmark(std::move(about)), test_(std::move(test)), requests_(requests), pipeline_(pipeline),
@@ -68,39 +21,40 @@ public:
           client_(find_program("redis-benchmark")) {}
 
     std::optional<std::string> unavailable() const override {
-        if (server_.empty() || client_.empty())
-            return "redis is not installed (Debian packages redis-server and redis-tools)";
-        return std::nullopt;
+        return missing({server_, client_}, "redis", "packages redis-server and redis-tools");
     }
 
     measurement run(const allocator& allocator) override {
         const witnessed on(allocator, settings_);
         const std::uint16_t port = free_port();
-        server redis_server(
-            settings_.processes,
-            on.prepare({server_, "--bind", "127.0.0.1", "--port", fmt::format("{}", port), "--dir",
-                        on.directory(), "--save", "", "--appendonly", "no", "--daemonize", "no"}),
-            SIGTERM);
-        redis_server.await([port] { return accepts(port); });
-        if (test_ == "GET")
-            load(port, "SET", 2 * keys, 16);
-        const double rate = load(port, test_, requests_, pipeline_);
-        const ended end = redis_server.stop();
-        return on.account_for("redis-server", 1e9 / rate, end.usage);
+        return measure(
+            {.name = "redis-server",
+             .what = on.prepare({server_, "--bind", "127.0.0.1", "--port", fmt::format("{}", port), "--dir",
+                                 on.directory(), "--save", "", "--appendonly", "no", "--daemonize", "no"}),
+             .stop = SIGTERM,
+             .answers = [port] { return accepts(port); },
+             .load =
+                 [this, port] {
+                     if (test_ == "GET")
+                         load(port, "SET", 2 * keys, 16);
+                     return load(port, test_, requests_, pipeline_);
+                 }},
+            on, settings_.processes);
     }
 
 private:
     static constexpr unsigned keys = 100'000;
 
+    /// Requests a second: the second field of the CSV line of the test, whose first may say more than its
+    /// name.
     double load(std::uint16_t port, const std::string& test, unsigned requests, unsigned pipeline) const {
-        const ended client = settings_.processes.run(
-            {.words = {client_, "-h", "127.0.0.1", "-p", fmt::format("{}", port), "-t", test, "-n",
-                       fmt::format("{}", requests), "-r", fmt::format("{}", keys), "-d", "256", "-P",
-                       fmt::format("{}", pipeline), "--csv"}},
-            time_limit);
-        if (!client.succeeded())
-            throw run_failed(fmt::format("redis-benchmark: {}", client.reason()));
-        return requests_per_second(client.output, test);
+        const std::string csv =
+            run_to_end({.words = {client_, "-h", "127.0.0.1", "-p", fmt::format("{}", port), "-t", test, "-n",
+                                  fmt::format("{}", requests), "-r", fmt::format("{}", keys), "-d", "256",
+                                  "-P", fmt::format("{}", pipeline), "--csv"}},
+                       settings_.processes)
+                .output;
+        return number_after({'"' + test, "\",\""}, csv);
     }
 
     std::string test_;
@@ -128,6 +82,8 @@ void add_redis(benchmark_list& list, const program_settings& settings) {
     add("set-P16", "SET", 600'000, 16);
     add("get-P16", "GET", 600'000, 16);
     add("lpush-P16", "LPUSH", 600'000, 16);
+    add("lrange", "LRANGE_100", 50'000, 1);
+    add("lrange-P16", "LRANGE_100", 100'000, 16);
 }
 
 } // namespace lowtide::bench

@@ -39,4 +39,12 @@ ended server::stop() {
     return result;
 }
 
+measurement measure(const service& subject, const witnessed& on, const supervisor& processes) {
+    server running(processes, subject.what, subject.stop);
+    running.await(subject.answers);
+    const double rate = subject.load();
+    const ended end = running.stop();
+    return on.account_for(subject.name, 1e9 / rate, end.usage);
+}
+
 } // namespace lowtide::bench

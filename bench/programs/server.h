@@ -1,7 +1,7 @@
 // A server under test: started, waited for until it answers, and ended in its own way.
 #pragma once
 
-#include "programs/programs.h"
+#include "programs/witnessed.h"
 
 #include <functional>
 
@@ -29,5 +29,17 @@ private:
     child running_;
     int stop_;
 };
+
+/// A server, and what measures it.
+struct service {
+    std::string name; // of its processes
+    launch what;
+    int stop;
+    std::function<bool()> answers;
+    std::function<double()> load; // returns how much it did in a second
+};
+
+/// One run, from the server's start to its end.
+measurement measure(const service& subject, const witnessed& on, const supervisor& processes);
 
 } // namespace lowtide::bench

@@ -1,17 +1,11 @@
 // SQLite: a script on a database in memory, in one process; one operation is one row of its table.
-#include "programs/witnessed.h"
-#include "runner/errors.h"
+#include "programs/batch.h"
 
-#include <chrono>
 #include <fmt/format.h>
 
 namespace lowtide::bench {
 
-namespace fs = std::filesystem;
-
 namespace {
-
-constexpr seconds time_limit{180};
 
 /// Fills, indexes, changes and reads a table as a whole, and then row by row, each time in a statement of its
 /// own.
@@ -38,54 +32,19 @@ DELETE FROM item WHERE id % 2 = 0;
     return text + "SELECT count(*), min(name), max(name), sum(length(body)) FROM item;\n";
 }
 
-class sqlite final : public benchmark {
-public:
-    sqlite(description about, unsigned rows, const program_settings& settings)
-        : benchmark(std::move(about)), rows_(rows), settings_(settings), program_(find_program("sqlite3")) {}
-
-    std::optional<std::string> unavailable() const override {
-        if (program_.empty())
-            return "sqlite3 is not installed (Debian package sqlite3)";
-        return std::nullopt;
-    }
-
-    measurement run(const allocator& allocator) override {
-        const witnessed on(allocator, settings_);
-        const launch what = ready(on);
-        const auto begin = std::chrono::steady_clock::now();
-        const ended end = settings_.processes.run(what, time_limit);
-        const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
-        if (!end.succeeded())
-            throw run_failed(end.reason());
-        measurement result = on.account_for("sqlite3", took.count() / rows_, end.usage);
-        result.checksum = checksum_of(end.output);
-        return result;
-    }
-
-    std::optional<call> profile(const allocator& allocator, const profiler& perf) override {
-        const witnessed on(allocator, settings_);
-        return on.profile("sqlite3", ready(on), perf, time_limit);
-    }
-
-private:
-    launch ready(const witnessed& on) const {
-        launch what = on.prepare({program_, "-bail", "-init", "/dev/null", ":memory:"});
-        what.input = on.directory() / "script.sql";
-        write_file(what.input, script(rows_));
-        return what;
-    }
-
-    unsigned rows_;
-    const program_settings& settings_;
-    fs::path program_;
-};
-
 } // namespace
 
 void add_sqlite(benchmark_list& list, const program_settings& settings) {
-    list.push_back(std::make_unique<sqlite>(
-        description{"sqlite/memory", "programs", "sqlite3: a script on a database in memory, for each row"},
-        settings.share(100'000), settings));
+    const unsigned rows = settings.share(100'000);
+    list.push_back(batch_benchmark(
+        {"sqlite/memory", "programs", "sqlite3: a script on a database in memory, for each row"},
+        {.program = "sqlite3",
+         .package = "sqlite3",
+         .arguments = {"-bail", "-init", "/dev/null", ":memory:"},
+         .files = {{"script.sql", script(rows)}},
+         .input = "script.sql",
+         .operations = rows},
+        settings));
 }
 
 } // namespace lowtide::bench

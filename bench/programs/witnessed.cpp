@@ -5,12 +5,9 @@
 #include "runner/profiler.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <fmt/format.h>
 #include <sstream>
-#include <system_error>
-#include <unistd.h>
 
 namespace lowtide::bench {
 
@@ -31,15 +28,10 @@ witnessed::witnessed(const allocator& allocator, const program_settings& setting
     fs::permissions(record_, fs::perms{0666}); // the program may run as another user
 }
 
-void witnessed::give_to(const account& owner) const {
-    if (chown(directory().c_str(), owner.user, owner.group) != 0)
-        throw std::system_error(errno, std::generic_category(), "chown " + directory().string());
-}
-
 launch witnessed::prepare(std::vector<std::string> words) const {
     launch what{.words = std::move(words), .variables = allocator_.environment()};
     // Also for libc: a program may be linked with another allocator, which libc then goes before.
-    what.variables["LD_PRELOAD"] = fmt::format("{}:{}", allocator_.loaded.string(), witness_.string());
+    what.variables["LD_PRELOAD"] = fmt::format("{}:{}", witness_.string(), allocator_.loaded.string());
     what.variables["LOWTIDE_BENCH_WITNESS"] = record_;
     return what;
 }

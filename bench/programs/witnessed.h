@@ -11,9 +11,8 @@ class witnessed {
 public:
     witnessed(const allocator& allocator, const program_settings& settings);
 
-    /// A directory for what the run needs, removed with this object. Only `account`, if any, may write to it.
+    /// A directory for what the run needs, removed with this object.
     const std::filesystem::path& directory() const { return files_.path(); }
-    void give_to(const account& owner) const;
 
     /// The program, ready to be started on the allocator.
     launch prepare(std::vector<std::string> words) const;

@@ -1,4 +1,4 @@
-// The witness: a library that is preloaded, after the allocator, into the real programs. In every process
+// The witness: a library that is preloaded, before the allocator, into the real programs. In every process
 // that comes of a program it appends two lines to the file that LOWTIDE_BENCH_WITNESS names:
 //   start <pid> <program> <object file that malloc comes from>
 //   end <pid> <program> <peak RSS in KiB> <minor faults>     only where the process ends by exit()
@@ -15,21 +15,24 @@
 namespace lowtide::bench {
 namespace {
 
+/// Kept from the start: servers write their titles over the arguments, where libc's pointer leads, and nginx
+/// empties its environment.
+char program[64];
+char record[512];
+
 void append(const char* line, int length) {
-    const char* const path = std::getenv("LOWTIDE_BENCH_WITNESS");
-    if (path == nullptr || length <= 0)
+    if (length <= 0)
         return;
-    const int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    const int file = open(record, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (file < 0)
         return;
     (void)!write(file, line, static_cast<std::size_t>(length));
     close(file);
 }
 
-/// Kept from the start: servers write their titles over the arguments, where libc's pointer leads.
-char program[64];
-
 [[gnu::constructor]] void tell_start() {
+    if (const char* const path = std::getenv("LOWTIDE_BENCH_WITNESS"))
+        std::snprintf(record, sizeof record, "%s", path);
     std::snprintf(program, sizeof program, "%s", program_invocation_short_name);
     char line[4352];
     append(line,

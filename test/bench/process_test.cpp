@@ -10,17 +10,9 @@ namespace lowtide::bench {
 namespace {
 
 using test::ends;
+using test::message_of;
 
 constexpr seconds long_enough{60};
-
-std::string message_of(const auto& action) {
-    try {
-        action();
-    } catch (const std::exception& problem) {
-        return problem.what();
-    }
-    return "(nothing was thrown)";
-}
 
 launch shell(const std::string& script) {
     return {.words = {"/bin/sh", "-c", script}};

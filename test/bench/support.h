@@ -17,6 +17,16 @@ bool ends(pid_t pid);
 /// Waits until the file is there and not empty, and returns what it says.
 std::string await_file(const std::filesystem::path& file);
 
+/// What an exception that comes of it says.
+std::string message_of(const auto& action) {
+    try {
+        action();
+    } catch (const std::exception& problem) {
+        return problem.what();
+    }
+    return "(nothing was thrown)";
+}
+
 /// `lowtide bench` with these arguments, in a directory of its own that is TMPDIR as well.
 class bench_command {
 public:

@@ -141,7 +141,8 @@ END
     mkdir -p "$folder/list"
     cp "$project/packaging/install-packages" "$folder/list"
     printf '%s\n' '# a comment' 'alpha  # group: build, first' 'beta # group: test, second' \
-        'gamma # group: bench|test, third' 'delta # group: programs, not a test' >"$folder/list/packages.txt"
+        'gamma # group: bench|test, third' 'delta # group: programs, not a test' \
+        'epsilon # group: test-more|bench-more, of groups whose names begin like others' >"$folder/list/packages.txt"
 }
 
 install() {
@@ -158,12 +159,14 @@ missing_packages_are_installed_once() {
     install build test
     expect "installing succeeds" equals "$status" 0
     expect "exactly the groups' packages are installed" contains "$folder/calls" "recommends alpha beta gamma"
-    expect "nothing of another group" equals "$(grep -c delta "$folder/calls")" 0
+    expect "nothing of another group" equals "$(grep -cE 'delta|epsilon' "$folder/calls")" 0
     expect "stdout is empty" is_empty "$folder/out"
     expect "the machine's own policy for services is as before" equals "$(policy)" "$policy_before"
     install build test
     expect "nothing is installed twice" is_empty "$folder/calls"
     expect "and nothing is said" is_empty "$folder/err"
+    install bench-more
+    expect "a group's name may have two parts" contains "$folder/calls" "recommends epsilon"
 }
 
 a_failure_is_tried_again_and_told() {
