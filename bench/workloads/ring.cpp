@@ -7,40 +7,47 @@
 namespace lowtide::bench {
 namespace {
 
-/// From one thread to one other. Each side keeps what it last saw of the other's position, so that the shared
-/// cache lines move about once per lap and the allocator is what remains to be seen. All bits zero is empty.
+/// From one thread to one other. Each side keeps what it last saw of the other's position, and tells its own
+/// only now and then, as queues for many objects do: told one by one, what is measured is who of the two is
+/// faster, for the slower one then has to fetch the position back each time. All bits zero is empty.
 class ring {
 public:
     static constexpr std::uint64_t capacity = 1024;
 
     bool try_push(void* object) {
-        const std::uint64_t at = written_.load(std::memory_order_relaxed);
-        if (at - seen_read_ == capacity) {
-            seen_read_ = read_.load(std::memory_order_acquire);
-            if (at - seen_read_ == capacity)
+        if (written_ - seen_read_ == capacity) {
+            seen_read_ = read_told_.load(std::memory_order_acquire);
+            if (written_ - seen_read_ == capacity)
                 return false;
         }
-        slots_[at % capacity] = object;
-        written_.store(at + 1, std::memory_order_release);
+        slots_[written_ % capacity] = object;
+        if (++written_ % batch == 0)
+            tell_written();
         return true;
     }
+    void tell_written() { written_told_.store(written_, std::memory_order_release); }
 
     void* try_pop() {
-        const std::uint64_t at = read_.load(std::memory_order_relaxed);
-        if (at == seen_written_) {
-            seen_written_ = written_.load(std::memory_order_acquire);
-            if (at == seen_written_)
+        if (read_ == seen_written_) {
+            seen_written_ = written_told_.load(std::memory_order_acquire);
+            if (read_ == seen_written_)
                 return nullptr;
         }
-        void* const object = slots_[at % capacity];
-        read_.store(at + 1, std::memory_order_release);
+        void* const object = slots_[read_ % capacity];
+        if (++read_ % batch == 0)
+            tell_read();
         return object;
     }
+    void tell_read() { read_told_.store(read_, std::memory_order_release); }
 
 private:
-    alignas(2 * cache_line) std::atomic<std::uint64_t> written_;
+    static constexpr std::uint64_t batch = 32;
+
+    alignas(2 * cache_line) std::atomic<std::uint64_t> written_told_;
+    alignas(2 * cache_line) std::uint64_t written_; // the producer's own
     std::uint64_t seen_read_;
-    alignas(2 * cache_line) std::atomic<std::uint64_t> read_;
+    alignas(2 * cache_line) std::atomic<std::uint64_t> read_told_;
+    alignas(2 * cache_line) std::uint64_t read_; // the consumer's own
     std::uint64_t seen_written_;
     alignas(2 * cache_line) void* slots_[capacity];
 };
@@ -88,19 +95,29 @@ outcome hand_over(const parameters& with) {
     table<thread_result> results(n);
     const std::uint64_t share = with.operations / n / n + 1; // per ring
 
+    // Who has to wait tells all that it has done first: that may be what the others wait for.
     const auto produce = [&](unsigned self) {
+        const auto tell = [&] {
+            for (unsigned to = 0; to < n; ++to)
+                rings[self * n + to].tell_written();
+        };
         for (std::uint64_t i = 0; i < share * n; ++i) {
             void* const object = objects.take(i, i * (self + 1));
-            for (patience patient; !rings[self * n + i % n].try_push(object);)
-                patient.wait();
+            for (patience patient; !rings[self * n + i % n].try_push(object); patient.wait())
+                tell();
         }
+        tell();
     };
     const auto consume = [&](unsigned self) {
+        const auto tell = [&] {
+            for (unsigned from = 0; from < n; ++from)
+                rings[from * n + self].tell_read();
+        };
         thread_result& result = results[self];
         for (std::uint64_t i = 0; i < share * n; ++i) {
             void* object;
-            for (patience patient; (object = rings[i % n * n + self].try_pop()) == nullptr;)
-                patient.wait();
+            for (patience patient; (object = rings[i % n * n + self].try_pop()) == nullptr; patient.wait())
+                tell();
             result.checksum += objects.give_back(object);
             ++result.operations;
         }
