@@ -2,8 +2,8 @@
 // own. The same work and the same live memory are spread over all of them; what the caches hold must follow
 // the work, not the number of processors.
 //
-//   processors NUMBER: prints what was live and what was cached while all threads were there; 1 if that was
-//   too much
+//   processors NUMBER: prints what was live and what was cached while all threads were there, and how often a
+//   lock was met held; 1 if the caches held too much
 #include "virtual_ids.h"
 
 #include "lowtide/lowtide.h"
@@ -88,8 +88,9 @@ int main(int count, char** words) {
     // Magazines and depots (front.cpp).
     const std::size_t limit =
         std::max<std::size_t>(64 << 20, live / 4) + std::max<std::size_t>(4 << 20, live / 16);
-    std::printf("processors %zu live %zu cached %zu (at most %zu) metadata %zu\n", processors, live, cached,
-                limit, figure(&lowtide_statistics::metadata));
+    std::printf("processors %zu live %zu cached %zu (at most %zu) metadata %zu contended %.1f in a million\n",
+                processors, live, cached, limit, figure(&lowtide_statistics::metadata),
+                static_cast<double>(lowtide_virtual_contended()) * 1e6 / static_cast<double>(all_operations));
     together.arrive_and_wait();
     for (std::thread& each : threads)
         each.join();

@@ -4,6 +4,7 @@
 #include "os/environment.h"
 #include "os/generation.h"
 #include "os/machine.h"
+#include "os/mutex.h"
 #include "os/rseq.h"
 #include "os/thread.h"
 
@@ -74,4 +75,23 @@ bool lowtide_virtual_join() {
     std::memcpy(reinterpret_cast<char*>(&lowtide_thread) + mm_cid_field, &id, sizeof id);
     lowtide_thread.cpu_id = static_cast<int32_t>(id);
     return true;
+}
+
+// What the linker leads to here (--wrap): a lock that wasn't free at the first try.
+static std::atomic<std::uint64_t> contended{0};
+
+extern "C" {
+
+lowtide::os::acquired __real__ZN7lowtide2os5mutex9lock_slowEmb(lowtide::os::mutex*, std::uint64_t,
+                                                               bool) noexcept;
+
+lowtide::os::acquired __wrap__ZN7lowtide2os5mutex9lock_slowEmb(lowtide::os::mutex* lock, std::uint64_t seen,
+                                                               bool nested) noexcept {
+    contended.fetch_add(1, std::memory_order_relaxed);
+    return __real__ZN7lowtide2os5mutex9lock_slowEmb(lock, seen, nested);
+}
+}
+
+std::uint64_t lowtide_virtual_contended() {
+    return contended.load(std::memory_order_relaxed);
 }

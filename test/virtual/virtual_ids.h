@@ -4,10 +4,15 @@
 // two threads share a row. Time is made up as well: it passes with the calls that ask for it.
 #pragma once
 
+#include <cstdint>
+
 extern "C" {
 
 /// Gives the calling thread an id of its own. False if there are none left (LOWTIDE_VIRTUAL_CPUS, 2 by
 /// default): the thread then goes round the caches, as one does whose registration the kernel has refused.
 /// The first thread to allocate has one already.
 __attribute__((visibility("default"))) bool lowtide_virtual_join();
+
+/// How often a lock of the library was held by another thread when it was wanted, in all threads so far.
+__attribute__((visibility("default"))) std::uint64_t lowtide_virtual_contended();
 }
