@@ -100,8 +100,9 @@ fact huge_pages(const fs::path& root) {
             mode == "always"
                 ? "the kernel may back 2 MiB where only a part was touched: RSS can be above what is "
                   "in use."
-            : mode == "madvise" ? "only where a program asks for them: RSS follows what is touched."
-                                : "none: RSS follows what is touched."};
+            : mode == "madvise"
+                ? "where a program asks for them: Lowtide does while a process grows fast (option huge_pages)."
+                : "none: RSS follows what is touched."};
 }
 
 fact overcommit(const fs::path& root) {
