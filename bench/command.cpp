@@ -120,10 +120,16 @@ void print_list(const benchmark_list& list, const std::vector<allocator>& alloca
                    each.version);
 }
 
-/// A report that cannot be written is found out before the measuring, not after.
+/// A report that cannot be written is found out before the measuring, not after. Nothing stays of the
+/// attempt.
 void check_writable(const std::string& file) {
-    if (!file.empty() && file != "-" && !std::ofstream(file, std::ios::app))
+    if (file.empty() || file == "-")
+        return;
+    const bool is_new = !fs::exists(file);
+    if (!std::ofstream(file, std::ios::app))
         throw usage_error(fmt::format("cannot write {}", file));
+    if (is_new)
+        fs::remove(file);
 }
 
 bool colours_wanted() {
@@ -171,7 +177,7 @@ std::string command_words(const request& asked) {
 
 /// A page with a graph for everything would be of no use: what to look at has to be chosen.
 std::unique_ptr<profiler> ready_profiler(const request& asked, const supervisor& processes) {
-    if (asked.flame.empty())
+    if (asked.flame.empty() || asked.list)
         return nullptr;
     if (asked.patterns.empty() && !asked.programs)
         throw usage_error("--flame needs to be told which workloads to profile: PATTERN…; --list shows them");

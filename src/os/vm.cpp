@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
@@ -90,26 +91,45 @@ void decommit(uintptr_t base, size_t bytes) noexcept {
     map_raw(base, bytes, PROT_NONE, reserved_flags | MAP_FIXED);
 }
 
-bool purge(uintptr_t base, size_t bytes) noexcept {
-    return system_call(SYS_madvise, static_cast<long>(base), static_cast<long>(bytes), MADV_DONTNEED) == 0;
+static bool advise(uintptr_t base, size_t bytes, int advice) noexcept {
+    return system_call(SYS_madvise, static_cast<long>(base), static_cast<long>(bytes), advice) == 0;
 }
 
-// The kernel's khugepaged would also make a huge page of a block of which most has been given back: hence the
-// last advice.
-bool fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
+bool purge(uintptr_t base, size_t bytes) noexcept {
+    return advise(base, bytes, MADV_DONTNEED);
+}
+
+namespace {
+
+// Of this thread, unlike the time of day: that it was preempted doesn't count.
+uint64_t cpu_time_us() noexcept {
+    timespec now{};
+    system_call(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, reinterpret_cast<long>(&now));
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+}
+
+} // namespace
+
+// The advice stays: neighbours of the same advice, faulted in one after the other, are one mapping. Were it
+// taken back at once, each block would be one of its own for ever, for the kernel ties pages to mappings at
+// the first fault.
+huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
     constexpr int madv_populate_write = 23; // Linux 5.14
-    const auto advise = [base](size_t length, int advice) {
-        return system_call(SYS_madvise, static_cast<long>(base), static_cast<long>(length), advice) == 0;
-    };
-    if (!advise(bytes, MADV_HUGEPAGE))
-        return false;
-    const bool touched = advise(page_size(), madv_populate_write);
-    advise(bytes, MADV_NOHUGEPAGE);
+    const uint64_t began = cpu_time_us();
+    if (!advise(base, bytes, MADV_HUGEPAGE))
+        return {false, 0};
     unsigned char last = 0;
-    return touched &&
-           system_call(SYS_mincore, static_cast<long>(base + bytes - page_size()),
-                       static_cast<long>(page_size()), reinterpret_cast<long>(&last)) == 0 &&
-           (last & 1) != 0;
+    const bool done = advise(base, page_size(), madv_populate_write) &&
+                      system_call(SYS_mincore, static_cast<long>(base + bytes - page_size()),
+                                  static_cast<long>(page_size()), reinterpret_cast<long>(&last)) == 0 &&
+                      (last & 1) != 0;
+    if (!done)
+        no_more_huge_pages(base, bytes);
+    return {done, static_cast<uint32_t>(cpu_time_us() - began)};
+}
+
+void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {
+    advise(base, bytes, MADV_NOHUGEPAGE);
 }
 
 namespace {
@@ -196,7 +216,7 @@ bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) 
 
 bool wipe_on_fork(uintptr_t base, size_t bytes) noexcept {
     constexpr int madv_wipeonfork = 18;
-    return system_call(SYS_madvise, static_cast<long>(base), static_cast<long>(bytes), madv_wipeonfork) == 0;
+    return advise(base, bytes, madv_wipeonfork);
 }
 
 } // namespace lowtide::os

@@ -37,10 +37,15 @@ void decommit(uintptr_t base, size_t bytes) noexcept;
 // is what it was.
 bool purge(uintptr_t base, size_t bytes) noexcept;
 
-// Has a huge page at once for [base, base+bytes), one aligned block in which no page is in memory yet. False
-// when the system doesn't give one. What becomes of that memory later is as if it had been asked for page by
-// page: the kernel makes no huge page of it by itself again.
-[[LOWTIDE_RARE]] bool fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
+// Has a huge page at once for [base, base+bytes), one aligned block in which no page is in memory yet.
+struct huge_page_fill {
+    bool done;       // false: the system doesn't give one
+    uint32_t cpu_us; // processor time of this thread that it took
+};
+[[LOWTIDE_RARE]] huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
+
+// Before a part of such a block goes back: the kernel may not make a huge page of the rest again.
+[[LOWTIDE_RARE]] void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
 
 // Zeroes large memory, by writing or, where little of it is resident, by purging.
 [[LOWTIDE_RARE]] void zero(void* at, size_t bytes) noexcept;

@@ -33,6 +33,7 @@ struct block : list_node<by_room>, list_node<by_age> {
     uint32_t purging = 0; // slices on their way to the system; they belong to the purging thread
     block_state state = block_state::reserved;
     uint8_t bucket = 0; // the list it is in: its longest run of free slices
+    bool huge = false;  // the kernel has been told that it may have a huge page here
     region* home = nullptr;
     uint64_t last_freed_ms = 0; // when a slice was freed last
 

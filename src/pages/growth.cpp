@@ -6,8 +6,8 @@
 // it is needed. What of the block is still free counts as dirty from then on: it is reused first, and goes
 // back as all dirty memory does if nobody needs it.
 //
-// The kernel may have to make room for a huge page first (compaction). If that takes longer than the small
-// pages would have taken, it isn't asked again for a while.
+// The kernel may have to make room for a huge page first (compaction), or a hypervisor to find the memory. If
+// that takes longer than the small pages would have taken, it isn't asked again for twenty times as long.
 #include "pages/page_tier.h"
 
 namespace lowtide {
@@ -18,7 +18,8 @@ namespace {
 constexpr uint64_t fast_ms = 100;
 // With less in use, the rest of a block would be a large part of the process.
 constexpr size_t least_used = 16 * mebibyte;
-constexpr uint64_t slow_fill_ms = 20;
+constexpr uint32_t slow_fill_us = 2000; // 512 small faults take 250 to 2,000
+constexpr uint64_t pause_factor = 20;
 constexpr uint64_t refusal_ms = 1000;
 
 } // namespace
@@ -35,14 +36,17 @@ bool page_tier::grows_fast() noexcept {
 
 // Without the lock: it may take a millisecond. The caller holds a run in the block, so it stays one.
 void page_tier::fill(block& b) noexcept {
-    const uint64_t began = source_->now_ms();
-    const bool filled = source_->fill_with_huge_page(b.base, block_size);
+    const os::huge_page_fill fill = source_->fill_with_huge_page(b.base, block_size);
     const uint64_t now = source_->now_ms();
     if (!lock())
         return;
-    if (!filled || now - began >= slow_fill_ms)
+    if (!fill.done)
         no_fill_until_ms_ = now + refusal_ms;
-    const uint32_t resident = filled ? b.free & ~b.dirty : 0;
+    else if (fill.cpu_us >= slow_fill_us)
+        no_fill_until_ms_ = now + pause_factor * fill.cpu_us / 1000;
+    if (fill.done)
+        b.huge = true;
+    const uint32_t resident = fill.done ? b.free & ~b.dirty : 0;
     if (resident != 0) {
         unfile(b);
         add_dirty(b, resident, now);

@@ -16,7 +16,9 @@ struct page_source {
     bool (*commit)(uintptr_t base, size_t bytes) noexcept = os::commit;
     void (*decommit)(uintptr_t base, size_t bytes) noexcept = os::decommit;
     bool (*purge)(uintptr_t base, size_t bytes) noexcept = os::purge;
-    bool (*fill_with_huge_page)(uintptr_t base, size_t bytes) noexcept = os::fill_with_huge_page;
+    os::huge_page_fill (*fill_with_huge_page)(uintptr_t base,
+                                              size_t bytes) noexcept = os::fill_with_huge_page;
+    void (*no_more_huge_pages)(uintptr_t base, size_t bytes) noexcept = os::no_more_huge_pages;
     bool (*release)(uintptr_t base, size_t bytes) noexcept = os::release;
     uintptr_t (*map)(size_t bytes, size_t alignment) noexcept = os::map;
     size_t (*space_limit)() noexcept = os::address_space_limit;

@@ -112,11 +112,15 @@ size_t page_tier::purge_block(block& b) noexcept {
     b.purging |= slices;
     file(b);
     dirty_slices_ -= count_bits(slices);
+    const bool was_huge = b.huge;
+    b.huge = false;
     purges_began_in_ = os::generation();
     purges_.fetch_add(1, std::memory_order_relaxed);
     lowtide_thread.purging = true;
     mutex_.unlock();
 
+    if (was_huge)
+        source_->no_more_huge_pages(b.base, block_size);
     uint32_t refused = 0;
     size_t calls = 0;
     for (uint32_t left = slices; left != 0; ++calls) {
@@ -178,6 +182,7 @@ bool page_tier::give_up(block& b) noexcept {
             b.age_place().unlink();
         dirty_slices_ -= count_bits(b.dirty);
         b.free = b.dirty = 0;
+        b.huge = false;
         __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
     }
     note(b);

@@ -171,6 +171,12 @@ TEST(bench, a_report_that_cannot_be_written_is_an_error_before_anything_runs) {
     EXPECT_TRUE(says(end.errors, "cannot write /nowhere/results.json"));
 }
 
+TEST(bench, a_request_that_fails_leaves_no_empty_report) {
+    const bench_command command(quickly({"no-such-workload", "--html", "page.html"}));
+    EXPECT_EQ(exit_code(command.run()), 125);
+    EXPECT_FALSE(std::filesystem::exists(command.file("page.html")));
+}
+
 TEST(bench, a_workload_that_crashes_is_a_failure_and_the_others_go_on) {
     const ended end =
         bench_command(quickly({"pair/16", "pair/64", "--alloc", "own=" LOWTIDE_FAKE_CRASHING, "--json", "-"}))

@@ -7,6 +7,7 @@
 #include "os/mutex.h"
 #include "os/rseq.h"
 #include "os/thread.h"
+#include "os/vm.h"
 
 #include <atomic>
 #include <cstring>
@@ -57,6 +58,12 @@ rseq_support find_rseq(rseq_place& place) noexcept {
     lowtide_virtual_join();
     return rseq_support::by_cid;
 }
+
+// There is always a huge page, whatever the machine has and however long it takes.
+huge_page_fill fill_with_huge_page(uintptr_t, size_t) noexcept {
+    return {true, 0};
+}
+void no_more_huge_pages(uintptr_t, size_t) noexcept {}
 
 // Nobody can be restarted; that is only as good where there is nobody else.
 bool restart_sequences() noexcept {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <string>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -37,6 +38,15 @@ size_t address_space() {
     size_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
     return pages * page;
+}
+
+// The kernel's mappings that begin in [base, base+bytes).
+size_t mappings_in(uintptr_t base, size_t bytes) {
+    std::ifstream maps("/proc/self/maps");
+    size_t count = 0;
+    for (std::string line; std::getline(maps, line);)
+        count += std::stoull(line, nullptr, 16) - base < bytes ? 1 : 0;
+    return count;
 }
 
 TEST(vm, reserved_space_is_aligned_and_has_no_memory) {
@@ -309,7 +319,7 @@ TEST(vm, a_huge_page_is_there_at_once_or_not_at_all) {
     constexpr size_t bytes = 2 * mebibyte;
     const uintptr_t base = os::map(bytes, bytes);
     ASSERT_NE(base, 0u);
-    const bool filled = os::fill_with_huge_page(base, bytes);
+    const bool filled = os::fill_with_huge_page(base, bytes).done;
     std::vector<unsigned char> in_core(bytes / page);
     ASSERT_EQ(mincore(reinterpret_cast<void*>(base), bytes, in_core.data()), 0);
     const auto resident =
@@ -321,7 +331,29 @@ TEST(vm, a_huge_page_is_there_at_once_or_not_at_all) {
     ASSERT_EQ(mincore(reinterpret_cast<void*>(base), bytes / 2, in_core.data()), 0);
     EXPECT_EQ(in_core[0] & 1, 0);
     os::release(base, bytes);
-    EXPECT_FALSE(os::fill_with_huge_page(base, bytes)) << "nothing is there";
+    EXPECT_FALSE(os::fill_with_huge_page(base, bytes).done) << "nothing is there";
+}
+
+// Their number is limited for the whole process (vm.max_map_count).
+TEST(vm, blocks_with_huge_pages_share_a_mapping) {
+    if (emulated)
+        GTEST_SKIP() << "the emulator says yes to every madvise";
+    constexpr size_t bytes = 2 * mebibyte;
+    constexpr size_t blocks = 8;
+    const uintptr_t base = os::reserve(blocks * bytes, bytes);
+    ASSERT_NE(base, 0u);
+    for (size_t i = 0; i < blocks; ++i) {
+        ASSERT_TRUE(os::commit(base + i * bytes, bytes));
+        if (!os::fill_with_huge_page(base + i * bytes, bytes).done) {
+            os::release(base, blocks * bytes);
+            GTEST_SKIP() << "there is no huge page to be had";
+        }
+    }
+    EXPECT_EQ(mappings_in(base, blocks * bytes), 1u);
+    for (size_t i = 0; i < blocks; ++i)
+        os::no_more_huge_pages(base + i * bytes, bytes);
+    EXPECT_EQ(mappings_in(base, blocks * bytes), 1u);
+    os::release(base, blocks * bytes);
 }
 
 } // namespace

@@ -82,13 +82,30 @@ TEST_F(growth, that_gets_no_huge_page_does_not_ask_again_for_a_second) {
     EXPECT_GT(fills(), 5u);
 }
 
-TEST_F(growth, that_has_to_wait_for_a_huge_page_does_not_ask_again_for_a_second) {
-    fake.on_call([this](system_call which) {
-        if (which == system_call::fill)
-            fake.advance(50);
-    });
-    grow(small + 10, 5);
+TEST_F(growth, that_pays_much_for_a_huge_page_does_not_ask_again_for_twenty_times_as_long) {
+    grow(small, 5);
+    fake.slow_fills(5000);
+    grow(20, 5); // 100 ms
     EXPECT_EQ(fills(), 1u);
+    fake.slow_fills(1999);
+    grow(20, 5);
+    EXPECT_EQ(fills(), 21u);
+}
+
+// Else the kernel would make huge pages again of what has mostly gone back.
+TEST_F(growth, allows_no_huge_page_where_memory_has_gone_back) {
+    grow(small, 5);
+    const page_run first = take_slab();
+    const page_run second = take_slab();
+    EXPECT_EQ(fake.huge_blocks(), 1u);
+    fake.advance(2000);
+    pages.tick(); // what the huge page had too much
+    EXPECT_EQ(fake.huge_blocks(), 0u);
+    give(first.base, slab);
+    give(second.base, slab);
+    fake.advance(2000);
+    pages.tick();
+    EXPECT_EQ(fake.huge_blocks(), 0u) << "said once";
 }
 
 // The block that is filled is not locked meanwhile.

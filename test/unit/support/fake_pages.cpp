@@ -14,7 +14,7 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
     EXPECT_NE(arena_, 0u);
     EXPECT_EQ(the_fake, nullptr) << "one fake at a time";
     the_fake = this;
-    source_ = {reserve, claim, commit,      decommit, purge, fill_with_huge_page,
+    source_ = {reserve, claim, commit,      decommit, purge, fill_with_huge_page, no_more_huge_pages,
                release, map,   space_limit, now_ms};
     refuse(system_call::fill);
 }
@@ -127,7 +127,7 @@ bool fake_pages::purge(uintptr_t base, size_t bytes) noexcept {
     return fake.grants(system_call::purge) && os::purge(base, bytes);
 }
 
-bool fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
+os::huge_page_fill fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
     fake_pages& fake = *the_fake;
     if (fake.hook_)
         fake.hook_(system_call::fill);
@@ -135,7 +135,16 @@ bool fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
     EXPECT_EQ(bytes, block_size);
     EXPECT_EQ(base % block_size, 0u);
     EXPECT_TRUE(fake.all_are(base, bytes, state::committed)) << "a huge page for what isn't committed";
-    return fake.grants(system_call::fill);
+    const bool done = fake.grants(system_call::fill);
+    if (done)
+        fake.huge_.insert(base);
+    return {done, fake.fill_us_};
+}
+
+void fake_pages::no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {
+    const std::lock_guard guard(the_fake->mutex_);
+    EXPECT_EQ(bytes, block_size);
+    EXPECT_EQ(the_fake->huge_.erase(base), 1u);
 }
 
 bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <vector>
 
 namespace lowtide::test {
@@ -35,6 +36,11 @@ public:
     // ---- the clock
 
     void advance(uint64_t ms) { now_ms_ += ms; }
+
+    // What the next huge pages take.
+    void slow_fills(uint32_t cpu_us) { fill_us_ = cpu_us; }
+    // Blocks that may have a huge page.
+    [[nodiscard]] size_t huge_blocks() const { return huge_.size(); }
 
     // ---- refusals
 
@@ -75,7 +81,8 @@ private:
     static bool commit(uintptr_t base, size_t bytes) noexcept;
     static void decommit(uintptr_t base, size_t bytes) noexcept;
     static bool purge(uintptr_t base, size_t bytes) noexcept;
-    static bool fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
+    static os::huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
+    static void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
     static bool release(uintptr_t base, size_t bytes) noexcept;
     static uintptr_t map(size_t bytes, size_t alignment) noexcept;
     static size_t space_limit() noexcept;
@@ -92,6 +99,8 @@ private:
     uintptr_t arena_;
     std::vector<state> slices_;
     std::map<uintptr_t, size_t> records_; // what map() has given
+    std::set<uintptr_t> huge_;
+    uint32_t fill_us_ = 300;
     size_t reserved_slices_ = 0;
     size_t committed_slices_ = 0;
     size_t limit_ = arena_bytes;
