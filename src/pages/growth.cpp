@@ -1,5 +1,5 @@
 // Huge pages for a process that grows fast: a block that slabs have begun to fill is faulted in by one huge
-// page instead of 512 small ones, a quarter of the time.
+// page instead of 512 small ones, in a third of the time.
 //
 // Only where all of it will be touched soon: in blocks for slabs, and while blocks are begun one after the
 // other. Where a process grows slowly, faults cost it little, and a huge page would be resident long before
@@ -7,7 +7,9 @@
 // back as all dirty memory does if nobody needs it.
 //
 // The kernel may have to make room for a huge page first (compaction), or a hypervisor to find the memory. If
-// that takes longer than the small pages would have taken, it isn't asked again for twenty times as long.
+// that takes longer than the small pages would have taken, or comes to nothing, it isn't asked again for
+// twenty times as long. It also comes to nothing where another thread has already touched the block: that was
+// quick.
 #include "pages/page_tier.h"
 
 namespace lowtide {
@@ -20,7 +22,6 @@ constexpr uint64_t fast_ms = 100;
 constexpr size_t least_used = 16 * mebibyte;
 constexpr uint32_t slow_fill_us = 2000; // 512 small faults take 250 to 2,000
 constexpr uint64_t pause_factor = 20;
-constexpr uint64_t refusal_ms = 1000;
 
 } // namespace
 
@@ -40,12 +41,9 @@ void page_tier::fill(block& b) noexcept {
     const uint64_t now = source_->now_ms();
     if (!lock())
         return;
-    if (!fill.done)
-        no_fill_until_ms_ = now + refusal_ms;
-    else if (fill.cpu_us >= slow_fill_us)
+    if (!fill.done || fill.cpu_us >= slow_fill_us)
         no_fill_until_ms_ = now + pause_factor * fill.cpu_us / 1000;
-    if (fill.done)
-        b.huge = true;
+    b.huge |= fill.done;
     const uint32_t resident = fill.done ? b.free & ~b.dirty : 0;
     if (resident != 0) {
         unfile(b);
