@@ -25,6 +25,15 @@ void _ZdlPv(void* p) noexcept __attribute__((weak, visibility("default")));
 
 namespace lowtide {
 
+namespace {
+
+critical_section describe(const char* start, const char* commit, const char* abort) {
+    return {0, 0, reinterpret_cast<uint64_t>(start), static_cast<uint64_t>(commit - start),
+            reinterpret_cast<uint64_t>(abort)};
+}
+
+} // namespace
+
 void prepare_fast_paths(const cache& words) noexcept {
     if (words.policy() != os::rseq_support::by_cid) {
         const auto stand_in = reinterpret_cast<uintptr_t>(&lowtide_thread);
@@ -33,19 +42,14 @@ void prepare_fast_paths(const cache& words) noexcept {
         return;
     }
     fast_state& state = lowtide_fast;
-    const auto describe_as = [](critical_section& section, const char* start, const char* commit,
-                                const char* abort) {
-        section = {0, 0, reinterpret_cast<uint64_t>(start), static_cast<uint64_t>(commit - start),
-                   reinterpret_cast<uint64_t>(abort)};
-    };
-#define DESCRIBE(section, name) describe_as(state.section, name##_start, name##_commit, name##_abort)
-    DESCRIBE(malloc_section, lowtide_malloc);
-    DESCRIBE(free_section, lowtide_free);
-    DESCRIBE(free_sized_section, lowtide_free_sized);
+#define DESCRIBE(name) describe(name##_start, name##_commit, name##_abort)
+    state.malloc_section = DESCRIBE(lowtide_malloc);
+    state.free_section = DESCRIBE(lowtide_free);
+    state.free_sized_section = DESCRIBE(lowtide_free_sized);
     if (lowtide_new_start != nullptr)
-        DESCRIBE(new_section, lowtide_new);
+        state.new_section = DESCRIBE(lowtide_new);
     if (lowtide_delete_sized_start != nullptr) {
-        DESCRIBE(delete_sized_section, lowtide_delete_sized);
+        state.delete_sized_section = DESCRIBE(lowtide_delete_sized);
         if (_ZdlPv == lowtide_free)
             lowtide_delete_sizes.store(FAST_MAX_SIZE + 1, std::memory_order_release);
     }

@@ -29,10 +29,7 @@ lowtide_rseq_area:
 
 /* void free(void* p): rdi = p */
         BEGIN   lowtide_free
-        movq    %rdi, %rax
-        rolq    $32, %rax
-        movzwl  %ax, %edx                               /* 4 GiB: root index */
-        shrq    $48, %rax                               /* 64 KiB slice within it */
+        SPLIT   %rax, %ax
         leaq    lowtide_fast+FAST_CS_FREE(%rip), %rsi
         ENTER   %rsi, lowtide_free_slow
 lowtide_free_start:

@@ -101,6 +101,12 @@ bool purge(uintptr_t base, size_t bytes) noexcept {
 
 namespace {
 
+// Of each of these pages, in the lowest bit, whether it is in memory. False when the system doesn't say.
+bool in_memory(uintptr_t base, size_t pages, unsigned char* answers) noexcept {
+    return system_call(SYS_mincore, static_cast<long>(base), static_cast<long>(pages * page_size()),
+                       reinterpret_cast<long>(answers)) == 0;
+}
+
 // Of this thread, unlike the time of day: that it was preempted doesn't count.
 uint64_t cpu_time_us() noexcept {
     timespec now{};
@@ -120,9 +126,7 @@ huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
         return {false, 0};
     unsigned char last = 0;
     const bool done = advise(base, page_size(), madv_populate_write) &&
-                      system_call(SYS_mincore, static_cast<long>(base + bytes - page_size()),
-                                  static_cast<long>(page_size()), reinterpret_cast<long>(&last)) == 0 &&
-                      (last & 1) != 0;
+                      in_memory(base + bytes - page_size(), 1, &last) && (last & 1) != 0;
     if (!done)
         no_more_huge_pages(base, bytes);
     return {done, static_cast<uint32_t>(cpu_time_us() - began)};
@@ -147,8 +151,7 @@ constexpr size_t zero_step = 256;
         memset(reinterpret_cast<void*>(base + from * page_size()), 0, (to - from) * page_size());
     };
     unsigned char in_core[zero_step];
-    if (system_call(SYS_mincore, static_cast<long>(base), static_cast<long>(pages * page_size()),
-                    reinterpret_cast<long>(in_core)) != 0)
+    if (!in_memory(base, pages, in_core))
         return write(0, pages);
     const auto resident = [&in_core](size_t page) { return (in_core[page] & 1) != 0; };
     size_t first = 0;

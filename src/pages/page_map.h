@@ -2,7 +2,7 @@
 // entry for each 64 KiB slice. Addresses that aren't ours find null, whatever their bits.
 //
 // There are two of everything. The slow half has the span. The fast half has the one number that free()
-// needs, in a form that its eighteen instructions can add up (front/fast_path_x86_64.S): a root entry is the
+// needs, in a form that its few instructions can add up (entry/fast_path_x86_64.S): a root entry is the
 // distance from `empty_leaf` to the leaf in units of 4 bytes, so that a zeroed root is valid and leads every
 // address to the empty leaf; a leaf entry is the offset of the size class among the magazines, 0 for "not in
 // magazines".
