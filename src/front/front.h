@@ -72,7 +72,6 @@ private:
     [[nodiscard, gnu::noinline]] unsigned capacity_for(size_class c, size_t magazine_bytes) const noexcept;
     [[nodiscard]] unsigned usual_capacity(size_class c) const noexcept;
     [[nodiscard]] unsigned rows_in_use() const noexcept;
-    [[nodiscard]] unsigned depot_limit(size_class c) const noexcept;
     [[nodiscard]] size_t budget() const noexcept;
     [[nodiscard]] size_t granted() const noexcept;
     [[nodiscard]] bool may_keep_warm(size_class c) const noexcept;
@@ -83,7 +82,6 @@ private:
     [[nodiscard]] void* serve(size_class c, stock s) noexcept;
     [[nodiscard]] void* allocate_directly(size_class c) noexcept;
     void release_directly(size_class c, void* const* objects, unsigned count) noexcept;
-    [[nodiscard]] stock take_from_depot(size_class c, magazine* empty) noexcept;
     [[nodiscard]] stock fill(size_class c, magazine* reuse) noexcept;
     void top_up(size_class c, stock& s, unsigned count) noexcept;
     [[nodiscard]] stock empty_magazine(size_class c, magazine* reuse) noexcept;
@@ -119,7 +117,6 @@ private:
     std::atomic<unsigned> rows_seen_{1}; // since the last tick
     std::atomic<unsigned> rows_before_{1}; // between the two ticks before
     std::atomic<size_t> usual_bytes_{0};   // of a magazine, as of the last tick
-    std::atomic<size_t> depot_bytes_{0};   // bytes that wait in the depots
     std::atomic<size_t> warm_bytes_{0};    // room in the magazines of run classes
     std::atomic<uint64_t> next_tick_ms_{0};
     std::atomic<size_t> committed_at_tick_{0};

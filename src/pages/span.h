@@ -28,6 +28,7 @@ struct span : list_node<> {
     uint32_t free_objects = 0;
     uint32_t first_free_word = 0; // slab: no free object is in a word of the bitmap before this one
     uint32_t reciprocal = 0;      // slab: ceil(2^32 / object_size), see object_index()
+    span* next_changed = nullptr; // slab: while objects are given back, see changed_slabs
     uintptr_t mapping = 0;        // huge: where the mapping begins, and its length
     size_t mapping_bytes = 0;
 

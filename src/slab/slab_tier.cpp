@@ -48,6 +48,7 @@ void slab_tier::rebuild(size_class c) noexcept {
         s.free_objects = count_free(s);
         s.first_free_word = 0;
         s.bin = no_bin;
+        s.next_changed = nullptr;
         ++shard.slabs;
         shard.free_objects += s.free_objects;
         refile(shard, s);
@@ -200,7 +201,9 @@ unsigned slab_tier::take(size_class c, void** end, unsigned wanted) noexcept {
     return taken;
 }
 
-free_error slab_tier::check(const span* s, size_class c, uintptr_t address, uint32_t& index) noexcept {
+// Inlined: a magazine's objects are checked one after the other.
+[[gnu::always_inline]] inline free_error slab_tier::check(const span* s, size_class c, uintptr_t address,
+                                                          uint32_t& index) noexcept {
     if (s == nullptr)
         return free_error::foreign;
     if (s->kind != span_kind::slab || s->sc != c)
@@ -221,47 +224,69 @@ free_error slab_tier::examine(const span& slab, const void* p) noexcept {
     return error;
 }
 
+namespace {
+
+// The slabs of one class that objects have been given back to, each once, however the objects were mixed:
+// their lists are put right when all objects are in.
+class changed_slabs {
+public:
+    void add(span& s) noexcept {
+        if (s.next_changed != nullptr)
+            return;
+        s.next_changed = first_ != nullptr ? first_ : &s; // the last one points to itself
+        first_ = &s;
+    }
+    span* take() noexcept {
+        span* s = first_;
+        if (s == nullptr)
+            return nullptr;
+        first_ = s->next_changed != s ? s->next_changed : nullptr;
+        s->next_changed = nullptr;
+        return s;
+    }
+
+private:
+    span* first_ = nullptr;
+};
+
+} // namespace
+
 give_result slab_tier::give(size_class c, void* const* objects, unsigned count) noexcept {
     slab_shard& shard = shard_of(c);
     if (!lock(c))
         return {free_error::none, nullptr, false};
     give_result result;
-    list<span> emptied;
-    span* last = nullptr; // objects of one slab tend to come together: its lists change once for all of them
-    const auto settle = [&] {
-        if (last == nullptr || last->kind != span_kind::slab || last->sc != c)
-            return; // the wrong one: nothing has changed there
-        const bool spare = last->free_objects == last->capacity && shard.free_objects > last->capacity;
-        if (spare && last != shard.current) {
-            if (last->bin != no_bin)
-                last->unlink();
-            --shard.slabs;
-            shard.free_objects -= last->capacity;
-            emptied.push_back(*last);
-        } else {
-            refile(shard, *last);
-        }
-    };
-    for (unsigned i = 0; i < count; ++i) {
-        const auto address = reinterpret_cast<uintptr_t>(objects[i]);
-        span* s = last;
-        if (s == nullptr || address - s->base >= s->length.bytes()) {
-            settle();
-            last = s = map_->find(address);
-        }
+    changed_slabs changed;
+    unsigned given = 0;
+    for (; given < count; ++given) {
+        const auto address = reinterpret_cast<uintptr_t>(objects[given]);
+        span* s = map_->find(address);
         uint32_t index = 0;
         result.error = check(s, c, address, index);
         if (result.error != free_error::none) {
-            result.culprit = objects[i];
+            result.culprit = objects[given];
             break;
         }
+        changed.add(*s);
         s->bitmap()[index / 64] |= uint64_t{1} << (index % 64);
         if (index / 64 < s->first_free_word)
             s->first_free_word = index / 64;
         ++s->free_objects;
-        ++shard.free_objects;
     }
-    settle();
+    shard.free_objects += given;
+    list<span> emptied;
+    while (span* s = changed.take()) {
+        const bool spare = s->free_objects == s->capacity && shard.free_objects > s->capacity;
+        if (!spare || s == shard.current) {
+            refile(shard, *s);
+            continue;
+        }
+        if (s->bin != no_bin)
+            s->unlink();
+        --shard.slabs;
+        shard.free_objects -= s->capacity;
+        emptied.push_back(*s);
+    }
     shard.mutex.unlock();
     retire_all(emptied);
     return result;

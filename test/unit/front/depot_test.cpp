@@ -1,5 +1,5 @@
-// Where magazines wait: whole magazines come and go, up to a limit, and those that nobody needs are told
-// apart.
+// Where magazines wait: whole magazines come and go, up to limits for all classes together, and
+// those that nobody needs are told apart.
 #include "front/depot.h"
 
 #include "support/child.h"
@@ -26,7 +26,7 @@ protected:
         m->set_capacity(objects);
         return {m, objects};
     }
-    bool put(const stock& s, unsigned limit = 100) { return all.put(c, s, limit).taken; }
+    bool put(const stock& s, const depot_limits& most = no_limits) { return all.put(c, s, most).taken; }
     void put_many(size_t count) {
         for (size_t i = 0; i < count; ++i)
             EXPECT_TRUE(put(filled(2, i)));
@@ -46,6 +46,7 @@ protected:
         space* get() const { return zeroed<table>::get()->each; }
     };
 
+    static constexpr depot_limits no_limits{1'000'000, size_t{1} << 40};
     const size_class c = class_holding(64);
     memory spaces;
     depot all;
@@ -64,13 +65,25 @@ TEST_F(depots, give_a_magazine_back_with_what_was_in_it) {
     EXPECT_EQ(all.take(c, nullptr).m, nullptr);
 }
 
-TEST_F(depots, take_no_more_magazines_than_the_limit) {
-    for (size_t i = 0; i < 5; ++i)
-        EXPECT_TRUE(put(filled(3, i), 5));
-    EXPECT_FALSE(put(filled(3, 5), 5));
-    EXPECT_EQ(all.count(c), 15u);
-    EXPECT_NE(all.take(c, nullptr).m, nullptr);
-    EXPECT_TRUE(put(filled(3, 5), 5));
+TEST_F(depots, take_no_more_than_the_limits_in_all_classes_together) {
+    const size_class other = class_holding(1024);
+    const depot_limits limits[] = {{14, no_limits.bytes}, {no_limits.objects, 12 * 64 + 2 * 1024}};
+    for (const depot_limits& most : limits) {
+        for (size_t i = 0; i < 4; ++i)
+            EXPECT_TRUE(put(filled(3, i), most));
+        EXPECT_TRUE(all.put(other, filled(2, 4), most).taken) << "exactly what is left";
+        EXPECT_FALSE(put(filled(1, 5), most));
+        EXPECT_FALSE(all.put(other, filled(1, 5), most).taken);
+        EXPECT_EQ(all.count(c), 12u);
+        EXPECT_NE(all.take(c, nullptr).m, nullptr);
+        EXPECT_TRUE(put(filled(3, 5), most));
+        EXPECT_FALSE(put(filled(1, 6), most));
+        static_cast<void>(all.sweep(other));
+        EXPECT_NE(all.take_idle(other).m, nullptr);
+        EXPECT_TRUE(put(filled(2, 6), most)) << "what was idle counts no longer";
+        while (all.take(c, nullptr).m != nullptr) {
+        }
+    }
 }
 
 TEST_F(depots, exchange_an_empty_magazine_for_a_filled_one_both_ways) {
@@ -78,10 +91,10 @@ TEST_F(depots, exchange_an_empty_magazine_for_a_filled_one_both_ways) {
     EXPECT_EQ(all.take(c, empty).m, nullptr);
     ASSERT_TRUE(put(filled(2, 0)));
     ASSERT_NE(all.take(c, empty).m, nullptr);
-    const depot_answer answer = all.put(c, filled(2, 0), 100);
+    const depot_answer answer = all.put(c, filled(2, 0), no_limits);
     EXPECT_TRUE(answer.taken);
     EXPECT_EQ(answer.empty, empty);
-    EXPECT_EQ(all.put(c, filled(2, 2), 100).empty, nullptr) << "only once";
+    EXPECT_EQ(all.put(c, filled(2, 2), no_limits).empty, nullptr) << "only once";
 }
 
 TEST_F(depots, hand_over_the_empty_magazines_that_gathered) {
@@ -128,7 +141,7 @@ TEST_F(depots, a_signal_handler_is_sent_away_and_a_child_starts_empty) {
     {
         const stuck_thread other(
             [&](uintptr_t trap) {
-                static_cast<void>(all.put(c, {reinterpret_cast<magazine*>(trap), 1}, 100));
+                static_cast<void>(all.put(c, {reinterpret_cast<magazine*>(trap), 1}, no_limits));
             },
             [&] {
                 came = true;
@@ -160,7 +173,7 @@ TEST_F(depots, magazines_go_from_thread_to_thread_whole) {
             for (unsigned i = 0; i < own; ++i)
                 mine.push_back(filled(4, t * own + i));
             for (int round = 0; round < 5000; ++round) {
-                if (!mine.empty() && put(mine.back(), 20))
+                if (!mine.empty() && put(mine.back(), {80, no_limits.bytes}))
                     mine.pop_back();
                 const stock s = all.take(c, nullptr);
                 if (s.m == nullptr)
