@@ -95,8 +95,11 @@ void choose(benchmark_list& list, const std::vector<std::string>& patterns) {
     });
 }
 
-/// Without a pattern, the programs run only if asked for; a pattern that matches one asks for it.
+/// Without a pattern, what idles doesn't run, and the programs only if asked for; a pattern that matches one
+/// asks for it.
 benchmark_list select(const request& asked, benchmark_list workloads, benchmark_list programs) {
+    if (!asked.list && asked.patterns.empty())
+        std::erase_if(workloads, [](const auto& each) { return each->about().idles; });
     if (asked.programs || asked.list || !asked.patterns.empty())
         std::ranges::move(programs, std::back_inserter(workloads));
     choose(workloads, asked.patterns);
@@ -259,8 +262,9 @@ void add_bench_command(CLI::App& app, int& exit_code) {
     const auto asked = std::make_shared<bench::request>();
     CLI::App* const command =
         app.add_subcommand("bench", "Compare allocators by workloads and real programs");
-    command->add_option("PATTERN", asked->patterns,
-                        "Workloads to run: names, groups or shell patterns; all but the programs by default");
+    command->add_option(
+        "PATTERN", asked->patterns,
+        "Workloads to run: names, groups or shell patterns; all but the programs and what idles by default");
     command->add_flag("--list", asked->list, "List the workloads and allocators");
     command->add_option("--repeat", asked->repeat, "Runs of each workload on each allocator (5; --quick: 3)")
         ->check(CLI::Range(1, 1000));

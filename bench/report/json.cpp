@@ -17,6 +17,16 @@ json of(const machine& where) {
             {"libc", where.libc},           {"huge_pages", where.huge_pages}};
 }
 
+json of(const idling& shown) {
+    json object = {{"live", shown.live}, {"least", shown.least}};
+    if (shown.peak_live > 0)
+        object["peak_live"] = shown.peak_live;
+    json& rss = object["rss"] = json::array();
+    for (const auto& [ms, kib] : shown.rss)
+        rss.push_back({{"ms", ms}, {"kib", kib}});
+    return object;
+}
+
 json of(const measurement& run) {
     json object = {{"time", run.ns_per_operation},
                    {"peak_rss", run.peak_rss_kib},
@@ -25,6 +35,10 @@ json of(const measurement& run) {
                    {"system_seconds", run.system_seconds}};
     if (!run.checksum.empty())
         object["checksum"] = run.checksum;
+    if (run.reload_ns > 0)
+        object["reload"] = run.reload_ns;
+    if (!run.idle.rss.empty())
+        object["idle"] = of(run.idle);
     return object;
 }
 

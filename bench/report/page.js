@@ -8,8 +8,10 @@ const metrics = [
   { key: "time", title: "Time per operation", unit: time },
   { key: "peak_rss", title: "Peak RSS", unit: kibibytes, binary: true },
   { key: "minor_faults", title: "Minor page faults", unit: count },
-  ...(results.settings.system_calls ? [{ key: "system_calls", title: "System calls", unit: count }] : []),
-];
+  { key: "idle_rss", title: "RSS after a second of idling", unit: kibibytes, binary: true, rare: true },
+  { key: "reload", title: "Time per operation after idling", unit: time, rare: true },
+  { key: "system_calls", title: "System calls", unit: count, rare: true },
+].filter(({ key, rare }) => !rare || measured.some((each) => Object.values(each.results).some((one) => one[key])));
 const view = { metric: metrics[0], hidden: new Set() };
 
 // --- numbers and elements

@@ -27,9 +27,9 @@ std::string scaled(double value, std::initializer_list<const char*> units, doubl
 }
 
 std::string in_words(const metric& what, double value) {
-    if (what.value == &measurement::ns_per_operation)
+    if (what.value == &measurement::ns_per_operation || what.value == &measurement::reload_ns)
         return scaled(value, {" ns", " µs", " ms", " s"}, 1000);
-    if (what.value == &measurement::peak_rss_kib)
+    if (what.value == &measurement::peak_rss_kib || what.value == &measurement::idle_rss_kib)
         return scaled(value, {" KiB", " MiB", " GiB"}, 1024);
     return value < 1000 ? fmt::format("{:.0f}", value) : scaled(value / 1000, {"k", "M"}, 1000);
 }
@@ -53,6 +53,7 @@ public:
             return {};
         for (const metric& what : measured_.metrics())
             table(what);
+        ebbs();
         threads();
         failures();
         overall();
@@ -96,7 +97,12 @@ private:
     void table(const metric& what) {
         title(fmt::format("{}, median and its ratio to the best", what.title));
         heading("noise");
+        const bool of_all = what.value == nullptr || what.value == &measurement::ns_per_operation ||
+                            what.value == &measurement::peak_rss_kib ||
+                            what.value == &measurement::minor_faults;
         for (const row& each : measured_.rows) {
+            if (!of_all && std::ranges::none_of(each.cells, [&](const cell& one) { return one.has(what); }))
+                continue;
             left(each.about.name, first_);
             if (each.unavailable.empty())
                 cells(each, what);
@@ -123,6 +129,37 @@ private:
             right(fmt::format("{:.2f}", *ratios[i]), ratio_, colour_of(*ratios[i]));
         }
         right(fmt::format("±{:.0f}%", widest * 100), noise_, colour::faint);
+    }
+
+    /// For each workload that idles, what was resident at which time, of the first run.
+    void ebbs() {
+        for (const row& each : measured_.rows) {
+            const auto ran = std::ranges::find_if(
+                each.cells, [](const cell& one) { return one.completed() && !one.runs[0].idle.rss.empty(); });
+            if (ran == each.cells.end())
+                continue;
+            const idling& shown = ran->runs[0].idle;
+            title(fmt::format("{}: RSS while idling, {} live on pages of {}{}", each.about.name,
+                              scaled(shown.live, {" KiB", " MiB", " GiB"}, 1024),
+                              scaled(shown.least, {" KiB", " MiB", " GiB"}, 1024),
+                              shown.peak_live > 0
+                                  ? fmt::format(", after {} at the peak",
+                                                scaled(shown.peak_live, {" KiB", " MiB", " GiB"}, 1024))
+                                  : ""));
+            left("", first_);
+            for (const auto& [ms, kib] : shown.rss)
+                right(fmt::format("{} ms", ms), 11);
+            text_ += '\n';
+            for (std::size_t i = 0; i < each.cells.size(); ++i) {
+                if (!each.cells[i].completed())
+                    continue;
+                left(measured_.allocators[i].name, first_);
+                for (const auto& [ms, kib] : each.cells[i].runs[0].idle.rss)
+                    right(scaled(kib, {" KiB", " MiB", " GiB"}, 1024), 11);
+                text_ += '\n';
+            }
+            text_ += '\n';
+        }
     }
 
     void threads() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lowtide::bench {
@@ -19,9 +20,18 @@ struct description {
     std::string about;
     unsigned threads = 0;  // the number at the name's end, if --threads chose it
     bool baseline = false; // says nothing of an allocator: what others take without one
+    bool idles = false;    // spends most of its time doing nothing: only measured when asked for
 };
 
-/// One run. All numbers are above zero.
+/// What a process held while it did nothing, in KiB.
+struct idling {
+    double live = 0;                                // what the program had asked for and held
+    double least = 0;                               // the pages that it lay on
+    double peak_live = 0;                           // 0: not known
+    std::vector<std::pair<unsigned, double>> rss{}; // resident memory after so many ms
+};
+
+/// One run. All numbers are above zero, but for those that a workload doesn't have.
 struct measurement {
     double ns_per_operation;
     double peak_rss_kib;
@@ -31,6 +41,10 @@ struct measurement {
     /// What the work came to; every run on every allocator must give the same. Empty where there is no such
     /// thing.
     std::string checksum;
+    // Of workloads that idle; else 0.
+    double idle_rss_kib = 0; // after a second of it
+    double reload_ns = 0;    // time of an operation when the work begins again
+    idling idle{};
 };
 
 class benchmark {

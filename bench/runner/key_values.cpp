@@ -35,4 +35,8 @@ double key_values::number(const std::string& key) const {
     return number;
 }
 
+double key_values::number_if_any(const std::string& key) const {
+    return values_.contains(key) ? number(key) : 0;
+}
+
 } // namespace lowtide::bench

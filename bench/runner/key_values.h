@@ -14,6 +14,8 @@ public:
 
     const std::string& text(const std::string& key) const;
     double number(const std::string& key) const;
+    /// 0 if the key is not there.
+    double number_if_any(const std::string& key) const;
 
 private:
     std::map<std::string, std::string> values_;

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -19,10 +18,12 @@ struct metric {
     double measurement::*value; // null: the system calls, which are counted in a run of their own
 };
 
-inline constexpr std::array<metric, 4> all_metrics{{
+inline constexpr std::array<metric, 6> all_metrics{{
     {"time", "time per operation", &measurement::ns_per_operation},
     {"peak_rss", "peak RSS", &measurement::peak_rss_kib},
     {"minor_faults", "minor page faults", &measurement::minor_faults},
+    {"idle_rss", "RSS after a second of idling", &measurement::idle_rss_kib},
+    {"reload", "time per operation after idling", &measurement::reload_ns},
     {"system_calls", "system calls", nullptr},
 }};
 
@@ -34,7 +35,10 @@ struct cell {
     std::string failure{};       // why there will be no more of them
 
     bool completed() const { return failure.empty() && !runs.empty(); }
-    bool has(const metric& what) const { return completed() && (what.value != nullptr || system_calls); }
+    bool has(const metric& what) const {
+        return completed() &&
+               (what.value != nullptr ? runs.front().*what.value > 0 : system_calls.has_value());
+    }
     std::vector<double> values(const metric& what) const; // one for each run
     spread of(const metric& what) const { return spread_of(values(what)); }
 };
@@ -78,10 +82,8 @@ struct results {
     std::vector<row> rows{};
 
     std::size_t failures() const;
-    /// Those that were measured.
-    std::span<const metric> metrics() const {
-        return std::span(all_metrics).first(all_metrics.size() - (system_calls ? 0 : 1));
-    }
+    /// Those that were measured: the first three always, the others where a workload has them.
+    std::vector<metric> metrics() const;
 };
 
 /// An allocator's ratios over all workloads that every allocator completed.

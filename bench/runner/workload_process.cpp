@@ -48,7 +48,10 @@ public:
                 .minor_faults = said.number("minor_faults"),
                 .user_seconds = seconds_of(result.usage.ru_utime),
                 .system_seconds = seconds_of(result.usage.ru_stime),
-                .checksum = said.text("checksum")};
+                .checksum = said.text("checksum"),
+                .idle_rss_kib = said.number_if_any("idle_1000_kib"),
+                .reload_ns = said.number_if_any("reload_ns"),
+                .idle = idling_of(said)};
     }
 
     /// strace(1) counts them: of all threads, from execve on. It has another malloc itself.
@@ -72,6 +75,16 @@ public:
     }
 
 private:
+    static idling idling_of(const key_values& said) {
+        idling found{.live = said.number_if_any("live_kib"),
+                     .least = said.number_if_any("least_kib"),
+                     .peak_live = said.number_if_any("peak_live_kib")};
+        for (const unsigned ms : {0u, 500u, 1000u, 2000u, 5000u, 10'000u})
+            if (const double kib = said.number_if_any(fmt::format("idle_{}_kib", ms)); kib > 0)
+                found.rss.emplace_back(ms, kib);
+        return found;
+    }
+
     static key_values verified(const allocator& allocator, const ended& result) {
         if (!result.succeeded())
             throw run_failed(result.reason());
@@ -100,6 +113,7 @@ benchmark_list workload_benchmarks(const workload_settings& settings, const supe
     for (std::string role; std::getline(lines, about.name, '\t') && std::getline(lines, about.group, '\t') &&
                            std::getline(lines, role, '\t') && std::getline(lines, about.about);) {
         about.baseline = role == "baseline";
+        about.idles = role == "idles";
         const std::vector<std::string> words{settings.program, "--scale", fmt::format("{}", settings.scale),
                                              about.name};
         if (role != "any") {

@@ -2,12 +2,14 @@
 //
 //   lowtide-workloads --list               name, group, role and what it does, by tabs; the roles are "any"
 //                                          if the number of threads can be chosen, "baseline" if it asks for
-//                                          no memory, else "usual"
+//                                          no memory, "idles" if it does nothing for a while, else "usual"
 //   lowtide-workloads --identify           only which object files malloc and free come from
 //   lowtide-workloads [--scale F] [--threads N] NAME
+//                                          below a scale of 0.01 nothing idles
 //
 // Prints one "key value" a line: malloc, free, operations, ns_per_operation, peak_rss_kib, minor_faults,
-// checksum. It needs libc alone, so that nothing but the workload calls malloc.
+// checksum; of those that idle, live_kib, least_kib, idle_0_kib, idle_500_kib and so on, by ms, perhaps
+// peak_live_kib and reload_ns. It needs libc alone, so that nothing but the workload calls malloc.
 #include "clock.h"
 #include "objects.h"
 #include "witness/object_of.h"
@@ -42,12 +44,24 @@ constexpr workload_table const* tables[] = {
     &pair_workloads,   &sized_workloads,   &bulk_workloads,  &mass_workloads,  &replacement_workloads,
     &server_workloads, &ring_workloads,    &burst_workloads, &large_workloads, &realloc_workloads,
     &calloc_workloads, &sharing_workloads, &churn_workloads, &mixed_workloads, &stress_workloads,
+    &ebb_workloads,    &blowup_workloads,
 };
 
 constexpr unsigned max_threads = 1024;
+constexpr double least_idling_scale = 0.01; // below it, nobody wants to wait
 
 const char* word_for(role is) {
-    return is == role::any_threads ? "any" : is == role::baseline ? "baseline" : "usual";
+    switch (is) {
+    case role::any_threads:
+        return "any";
+    case role::baseline:
+        return "baseline";
+    case role::idles:
+        return "idles";
+    case role::usual:
+        break;
+    }
+    return "usual";
 }
 
 void print_list() {
@@ -81,6 +95,19 @@ void measure(const workload& chosen, const parameters& with) {
                 "checksum %016" PRIx64 "\n",
                 result.operations, took / static_cast<double>(result.operations), peak, usage.ru_minflt,
                 result.checksum);
+    const auto print = [](const char* key, double value) {
+        if (value > 0)
+            std::printf("%s %.4f\n", key, value);
+    };
+    print("live_kib", result.live_kib);
+    print("least_kib", result.least_kib);
+    print("peak_live_kib", result.peak_live_kib);
+    print("reload_ns", result.reload_ns);
+    for (std::size_t i = 0; i < idle_samples; ++i) {
+        char key[40];
+        std::snprintf(key, sizeof key, "idle_%.0f_kib", idle_times_ms[i]);
+        print(key, result.idle_kib[i]);
+    }
 }
 
 /// What the command line asks for.
@@ -105,6 +132,8 @@ int run(const request& asked) {
     if (asked.threads != 0)
         with.threads = asked.threads;
     with.operations = 1 + static_cast<std::uint64_t>(static_cast<double>(with.operations) * asked.scale);
+    if (asked.scale < least_idling_scale)
+        with.idle_seconds = 0;
     measure(*chosen, with);
     return 0;
 }

@@ -13,8 +13,8 @@ template <typename T>
 class table {
 public:
     explicit table(std::size_t count) : count_(count) {
-        void* const memory =
-            mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* const memory = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED)
             out_of_memory(bytes());
         values_ = static_cast<T*>(memory);

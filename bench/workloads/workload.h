@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 
 namespace lowtide::bench {
@@ -19,12 +20,23 @@ struct parameters {
     std::size_t objects = 0;  // alive at a time
     std::uint64_t operations = 0;
     unsigned threads = 1;
+    double idle_seconds = 0;
 };
+
+/// When a workload that idles looks at its resident memory.
+inline constexpr double idle_times_ms[] = {0, 500, 1000, 2000, 5000, 10'000};
+inline constexpr std::size_t idle_samples = std::size(idle_times_ms);
 
 struct outcome {
     std::uint64_t operations = 0; // what was really done: rounds are never cut in half
     std::uint64_t checksum = 0;
     double aside_ns = 0; // of the time, what does not count: preparations in the midst of the work
+    // Of workloads that idle; 0: not looked at.
+    double live_kib = 0;                // what they hold while they do
+    double least_kib = 0;               // the pages that it lies on
+    double idle_kib[idle_samples] = {}; // resident memory at these times
+    double peak_live_kib = 0;
+    double reload_ns = 0; // time of an operation when the work begins again
 };
 
 /// What the runner must know of a workload; --list shows it.
@@ -32,6 +44,7 @@ enum class role {
     usual,
     any_threads, // makes sense with any number of threads: --threads
     baseline,    // asks for no memory: what the others of its group take without an allocator
+    idles,       // does nothing for some seconds, and says what it holds then
 };
 
 struct workload {
@@ -60,5 +73,7 @@ extern const workload_table sharing_workloads;
 extern const workload_table churn_workloads;
 extern const workload_table mixed_workloads;
 extern const workload_table stress_workloads;
+extern const workload_table ebb_workloads;
+extern const workload_table blowup_workloads;
 
 } // namespace lowtide::bench

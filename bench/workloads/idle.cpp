@@ -1,0 +1,52 @@
+#include "idle.h"
+
+#include "clock.h"
+#include "objects.h"
+
+#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace lowtide::bench {
+namespace {
+
+/// Pss would divide what is shared; this is what a limit counts. From smaps_rollup, which counts pages, not
+/// from statm, whose counters lag behind by up to 64 pages a processor.
+double resident_kib() {
+    const int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        give_up("cannot read /proc/self/smaps_rollup");
+    char text[4096];
+    const ssize_t length = read(file, text, sizeof text - 1);
+    close(file);
+    text[length > 0 ? length : 0] = '\0';
+    constexpr char key[] = "Rss:";
+    const char* const line = std::strstr(text, key);
+    if (line == nullptr)
+        give_up("no resident memory in /proc/self/smaps_rollup");
+    return static_cast<double>(std::strtol(line + sizeof key - 1, nullptr, 10));
+}
+
+void sleep_until(double when_ns) {
+    const double left = when_ns - now_ns();
+    if (left <= 0)
+        return;
+    timespec time{static_cast<time_t>(left / 1e9), static_cast<long>(left) % 1'000'000'000};
+    while (nanosleep(&time, &time) != 0) {
+    }
+}
+
+} // namespace
+
+void stay_idle(outcome& result, double seconds, std::uint64_t live, std::uint64_t least) {
+    const double begin = now_ns();
+    result.live_kib = static_cast<double>(live) / 1024;
+    result.least_kib = static_cast<double>(least) / 1024;
+    for (std::size_t i = 0; i < idle_samples && idle_times_ms[i] <= seconds * 1000; ++i) {
+        sleep_until(begin + idle_times_ms[i] * 1e6);
+        result.idle_kib[i] = resident_kib();
+    }
+    result.aside_ns += now_ns() - begin;
+}
+
+} // namespace lowtide::bench
