@@ -11,12 +11,14 @@ namespace lowtide::tools {
 namespace {
 
 std::string text(const option_description& option, std::int64_t value) {
-    return std::string(option_text(option.type, value).view());
+    return std::string(option_text(option, value).view());
 }
 
 nlohmann::json json_value(const option_description& option, std::int64_t value) {
     if (option.type == option_type::boolean)
         return value != 0;
+    if (option.type == option_type::choice)
+        return text(option, value);
     return value;
 }
 
@@ -28,6 +30,8 @@ std::string_view name_of(option_type type) {
         return "ms";
     case option_type::count:
         return "count";
+    case option_type::choice:
+        return "choice";
     case option_type::boolean:
         break;
     }
@@ -35,6 +39,8 @@ std::string_view name_of(option_type type) {
 }
 
 std::string range_of(const option_description& option) {
+    if (option.type == option_type::choice)
+        return std::string(option.words);
     return option.type == option_type::boolean
                ? "true or false"
                : fmt::format("{} to {}{}", text(option, option.min), text(option, option.max),

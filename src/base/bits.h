@@ -38,6 +38,10 @@ constexpr uint32_t count_bits(uint32_t mask) {
     return ((mask + (mask >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
 }
 
+constexpr uint32_t count_bits_of(uint64_t mask) {
+    return count_bits(static_cast<uint32_t>(mask)) + count_bits(static_cast<uint32_t>(mask >> 32));
+}
+
 // Bit i is set where `mask` has `length` (1..32) set bits in a row that begin at bit i.
 constexpr uint32_t run_starts(uint32_t mask, unsigned length) {
     unsigned have = 1;

@@ -27,8 +27,24 @@ void store(options& o, std::int64_t value) noexcept {
 
 template <auto field>
 constexpr option_description row(std::string_view key, option_type type, std::int64_t min, std::int64_t max,
-                                 std::string_view meaning) {
-    return {key, type, min, max, meaning, load<field>, store<field>};
+                                 std::string_view meaning, std::string_view words = {}) {
+    return {key, type, min, max, meaning, load<field>, store<field>, words};
+}
+
+// string_view's own substr can throw, and so needs libstdc++ when the program runs.
+constexpr std::string_view part(std::string_view text, std::size_t begin, std::size_t end) noexcept {
+    return {text.data() + begin, end - begin};
+}
+
+// The word of that number, from 0; empty behind the last.
+constexpr std::string_view word_at(std::string_view words, std::int64_t number) noexcept {
+    std::size_t begin = 0;
+    for (;; --number) {
+        const std::size_t end = std::min(words.find(' ', begin), words.size());
+        if (number == 0 || end == words.size())
+            return number == 0 ? part(words, begin, end) : std::string_view{};
+        begin = end + 1;
+    }
 }
 
 } // namespace
@@ -48,6 +64,10 @@ constexpr std::array<option_description, option_count> option_table = {
                               "blocks from this size have a mapping of their own"),
     row<&options::huge_pages>("huge_pages", option_type::boolean, 0, 1,
                               "huge pages for blocks of small objects while the process grows fast"),
+    row<&options::background>(
+        "background", option_type::choice, 0, 2,
+        "memory is returned by a thread of Lowtide's own: auto in processes with threads",
+        "never auto always"),
     row<&options::check>("check", option_type::boolean, 0, 1,
                          "every free is checked at once, and the magazines are bypassed"),
     row<&options::rseq>("rseq", option_type::boolean, 0, 1,
@@ -66,9 +86,11 @@ std::string_view name_of(option_source source) noexcept {
     return "default";
 }
 
-option_text::option_text(option_type type, std::int64_t value) noexcept {
+option_text::option_text(option_type type, std::int64_t value, std::string_view words) noexcept {
     printer out(text_);
-    if (type == option_type::boolean) {
+    if (type == option_type::choice) {
+        out.print("{}", word_at(words, value));
+    } else if (type == option_type::boolean) {
         out.print("{}", value != 0);
     } else if (type != option_type::size || value == 0) {
         out.print("{}", value);
@@ -83,11 +105,6 @@ option_text::option_text(option_type type, std::int64_t value) noexcept {
 }
 
 namespace {
-
-// string_view's own substr can throw, and so needs libstdc++ when the program runs.
-std::string_view part(std::string_view text, std::size_t begin, std::size_t end) noexcept {
-    return {text.data() + begin, end - begin};
-}
 
 constexpr bool is_space(char c) noexcept {
     return c == ' ' || c == '\t' || c == '\r';
@@ -180,8 +197,25 @@ value parse_number(const option_description& option, std::string_view text) noex
     return result;
 }
 
+value parse_choice(const option_description& option, std::string_view text) noexcept {
+    for (std::int64_t i = 0; i <= option.max; ++i)
+        if (same_word(text, word_at(option.words, i)))
+            return {.number = i};
+    return {.problem = flaw::not_a_value};
+}
+
 value parse_value(const option_description& option, std::string_view text) noexcept {
-    return option.type == option_type::boolean ? parse_boolean(text) : parse_number(option, text);
+    switch (option.type) {
+    case option_type::boolean:
+        return parse_boolean(text);
+    case option_type::choice:
+        return parse_choice(option, text);
+    case option_type::size:
+    case option_type::time_ms:
+    case option_type::count:
+        break;
+    }
+    return parse_number(option, text);
 }
 
 constexpr std::size_t longest_key = [] {
@@ -231,6 +265,8 @@ std::string_view kind_of_value(option_type type) noexcept {
         return "a time in ms";
     case option_type::count:
         return "a number";
+    case option_type::choice:
+        return "one of";
     case option_type::boolean:
         break;
     }
@@ -296,14 +332,16 @@ private:
         const option_description& option = option_table[index];
         char range[64] = "";
         printer range_text(range);
-        if (option.type != option_type::boolean)
-            range_text.print(" (range {} to {})", option_text(option.type, option.min).view(),
-                             option_text(option.type, option.max).view());
+        if (option.type == option_type::choice)
+            range_text.print(" {}", option.words);
+        else if (option.type != option_type::boolean)
+            range_text.print(" (range {} to {})", option_text(option, option.min).view(),
+                             option_text(option, option.max).view());
         warn("lowtide: option '{}': '{}' is {}{}{}; using {} {}", option.key, quoted(text).view(),
              problem == flaw::out_of_range ? "out of range" : "not ",
              problem == flaw::out_of_range ? "" : kind_of_value(option.type), range_text.text(),
              into_.sources[index] == option_source::builtin ? "default" : "the value before,",
-             option_text(option.type, option.load(into_)).view());
+             option_text(option, option.load(into_)).view());
     }
 
     options& into_;

@@ -24,12 +24,19 @@ std::string_view name_of(option_source source) noexcept;
 /// A text that is longer than this is not read at all: half of it could mean something else.
 constexpr std::size_t max_option_text = 8192;
 
-constexpr std::size_t option_count = 9;
+constexpr std::size_t option_count = 10;
 
 /// Where a warning goes: one line without its newline.
 struct option_warning {
     void (*call)(void* context, std::string_view line) noexcept;
     void* context;
+};
+
+/// When memory is returned by a thread of the library's own.
+enum class background_use : std::uint8_t {
+    never,
+    automatic, // in processes that have threads
+    always,
 };
 
 struct options {
@@ -40,6 +47,7 @@ struct options {
     std::size_t cache_bytes = std::size_t{64} << 10;
     std::size_t huge_bytes = std::size_t{64} << 20;
     bool huge_pages = true;
+    background_use background = background_use::automatic;
     bool check = false;
     bool rseq = true;
 
@@ -51,7 +59,7 @@ struct options {
     void parse(std::string_view text, option_source source, option_warning warn) noexcept;
 };
 
-enum class option_type : std::uint8_t { size, time_ms, count, boolean };
+enum class option_type : std::uint8_t { size, time_ms, count, boolean, choice };
 
 struct option_description {
     std::string_view key;
@@ -61,14 +69,18 @@ struct option_description {
     std::string_view meaning;
     std::int64_t (*load)(const options&) noexcept;
     void (*store)(options&, std::int64_t) noexcept;
+    std::string_view
+        words; // of a choice: what the values from min on are called, in order, with spaces between
 };
 
 extern const std::array<option_description, option_count> option_table;
 
-/// A value as one would write it in LOWTIDE_CONF: "64K", "true", "-1".
+/// A value as one would write it in LOWTIDE_CONF: "64K", "true", "-1", "never".
 class option_text {
 public:
-    option_text(option_type type, std::int64_t value) noexcept;
+    option_text(option_type type, std::int64_t value, std::string_view words = {}) noexcept;
+    option_text(const option_description& option, std::int64_t value) noexcept
+        : option_text(option.type, value, option.words) {}
     std::string_view view() const noexcept { return {text_, size_}; }
 
 private:

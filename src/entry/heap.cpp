@@ -1,6 +1,7 @@
 #include "entry/heap.h"
 
 #include "base/print.h"
+#include "entry/background.h"
 #include "entry/fast_path.h"
 #include "guard/wrong_free.h"
 #include "os/environment.h"
@@ -81,6 +82,7 @@ bool heap::start_once() noexcept {
         read_options();
         front_.start(os::possible_cpus(), os::usable_cpus());
         prepare_fast_paths(front_.words());
+        the_background.allow(settings_.background);
         started_.store(true, std::memory_order_release);
     }
     starting_.unlock();
@@ -125,6 +127,7 @@ void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
     if (!start()) [[unlikely]]
         return allocate_alone(size, alignment, zeroed);
     lowtide_thread.interrupted = false;
+    the_background.note_call();
     huge_.tick();
     void* p = try_allocate(size, alignment, zeroed);
     if (p != nullptr) [[likely]]
@@ -185,6 +188,8 @@ size_t heap::trim() noexcept {
         return 0;
     const size_t before = pages_.counts().purged_bytes;
     front_.drain();
+    bool left = false;
+    slabs_.give_holes_back(0, left);
     pages_.purge_all();
     const size_t after = pages_.counts().purged_bytes;
     // Elsewhere it stays reserved: in a hole another mapping might take its place for good.
@@ -193,6 +198,25 @@ size_t heap::trim() noexcept {
     const size_t huge = huge_.release_parked();
     relieving_.unlock_outermost();
     return after - before + huge;
+}
+
+void heap::ebb(bool quiet) noexcept {
+    constexpr unsigned rest = 2;
+    const bool returns = settings_.decay_ms >= 0;
+    if (relieving_.lock_outermost() == os::acquired::mine)
+        return;
+    front_.return_rested();
+    bool left = false;
+    if (returns)
+        slabs_.give_holes_back(quiet ? 0 : rest, left);
+    if (quiet && returns) {
+        pages_.purge_all();
+        huge_.release_parked();
+    } else {
+        pages_.tick();
+        huge_.tick();
+    }
+    relieving_.unlock_outermost();
 }
 
 // ---- release
@@ -235,6 +259,7 @@ void heap::release(void* p, const char* call) noexcept {
         return;
     }
     release_span(s, p);
+    the_background.note_call();
     huge_.tick();
     if (front_.has_deferred()) [[unlikely]]
         release_deferred();
@@ -334,6 +359,8 @@ void heap::fill(account& a) noexcept {
             in.slabs = n.slabs;
             in.objects = n.objects;
             in.live = n.objects - n.free_objects;
+            a.slack_bytes += n.free_objects * in.size;
+            a.hole_bytes += n.hole_bytes;
         }
         in.live -= in.cached < in.live ? in.cached : in.live;
         a.live_bytes += in.live * in.size;

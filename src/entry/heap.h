@@ -46,6 +46,12 @@ public:
     // Everything that can go back to the system; the bytes.
     [[gnu::cold]] size_t trim() noexcept;
 
+    // One step of returning memory without being asked: what has rested since the last one; or everything,
+    // when the program is `quiet`. For the background thread.
+    [[gnu::cold]] void ebb(bool quiet) noexcept;
+    // Whether there is one in this process.
+    [[gnu::cold]] void attend(bool yes) noexcept { front_.set_attended(yes); }
+
     [[gnu::cold]] void fill(account& a) noexcept;
 
     [[nodiscard]] const options& settings() const noexcept { return settings_; }

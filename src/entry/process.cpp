@@ -1,5 +1,7 @@
 // What happens once in the life of a process: at its start what `lowtide run` asked to verify, in a child of
-// fork the next generation of locks, at the end the report. The allocator itself needs none of it to work.
+// fork the next generation of locks, at the end that of the background thread, and the report. The allocator
+// itself needs none of it to work.
+#include "entry/background.h"
 #include "entry/fast_path.h"
 #include "entry/heap.h"
 #include "observe/text.h"
@@ -103,6 +105,7 @@ __attribute__((constructor)) void begin() {
 }
 
 __attribute__((destructor)) void end() {
+    the_background.stop();
     if (report_path[0] != '\0' && reporting_process == os::process_id())
         write_report();
 }

@@ -218,12 +218,21 @@ void cache::close() noexcept {
     show_classes(false);
 }
 
-void cache::collect_row(unsigned row, holdings& all) noexcept {
+// What a word of a row that stands still has, which it loses; nothing(), unless it is what was `seen` there.
+uint64_t cache::take(uint64_t& word, const uint64_t* seen) noexcept {
+    const uint64_t taken = word;
+    if (seen != nullptr && taken != *seen)
+        return state_->nothing();
+    __atomic_store_n(&word, state_->nothing(), __ATOMIC_RELAXED);
+    return taken;
+}
+
+void cache::collect_row(magazine_row& row, holdings& all, magazine_row* seen) noexcept {
     for (unsigned i = 1; i < all_classes; ++i) {
+        const size_class c{static_cast<uint8_t>(i)};
         for (const position where : {position::loaded, position::spare}) {
-            uint64_t& word = word_in(state_->rows[row], size_class{static_cast<uint8_t>(i)}, where);
-            const stock s = unpacked(word);
-            __atomic_store_n(&word, state_->nothing(), __ATOMIC_RELAXED);
+            const stock s =
+                unpacked(take(word_in(row, c, where), seen != nullptr ? &word_in(*seen, c, where) : nullptr));
             if (s.m == nullptr)
                 continue;
             s.m->stored = s.count;
@@ -231,21 +240,21 @@ void cache::collect_row(unsigned row, holdings& all) noexcept {
             all.of_class[i] = s.m;
         }
     }
-    uint64_t& word = state_->rows[row].parked;
+    const uint64_t word = take(row.parked, seen != nullptr ? &seen->parked : nullptr);
     if (word == state_->nothing())
         return;
     auto* s = reinterpret_cast<span*>(word);
-    __atomic_store_n(&word, state_->nothing(), __ATOMIC_RELAXED);
-    s->next = all.parked;
+    s->place().next = all.parked;
     all.parked = s;
 }
 
-void cache::collect(holdings& all) noexcept {
+void cache::collect(holdings& all, magazine_row* seen) noexcept {
+    const auto seen_in = [seen](unsigned row) { return seen != nullptr ? &seen[row] : nullptr; };
     if (policy_ == os::rseq_support::locked) {
         for (unsigned s = 0; s < rows_; ++s) {
             if (!lock(state_->rows[s].lock))
                 continue;
-            collect_row(s, all);
+            collect_row(state_->rows[s], all, seen_in(s));
             state_->rows[s].lock.unlock();
         }
         return;
@@ -255,9 +264,36 @@ void cache::collect(holdings& all) noexcept {
     close();
     if (os::restart_sequences())
         for (unsigned r = 0; r < rows_; ++r)
-            collect_row(r, all);
+            collect_row(state_->rows[r], all, seen_in(r));
     open();
     collecting_.unlock();
+}
+
+// Calls visit(what the word has, what was seen there) for each word of all rows.
+template <typename Visit>
+void cache::for_each_word(magazine_row* seen, Visit visit) noexcept {
+    const auto value = [](const uint64_t& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); };
+    for (unsigned r = 0; r < rows_; ++r) {
+        for (unsigned i = 1; i < all_classes; ++i) {
+            visit(value(state_->rows[r].loaded[i]), seen[r].loaded[i]);
+            visit(value(state_->rows[r].spare[i]), seen[r].spare[i]);
+        }
+        visit(value(state_->rows[r].parked), seen[r].parked);
+    }
+}
+
+// Zeroed memory says that nothing was seen. It stays zero, and costs no page, where a row is never used.
+void cache::collect_rested(holdings& all, magazine_row* seen) noexcept {
+    const uint64_t nothing = state_->nothing();
+    bool rested = false;
+    for_each_word(seen, [&](uint64_t word, uint64_t before) { rested |= word == before; });
+    if (rested)
+        collect(all, seen);
+    for_each_word(seen, [&](uint64_t word, uint64_t& before) {
+        const uint64_t now = word == nothing ? 0 : word;
+        if (before != now)
+            before = now;
+    });
 }
 
 void cache::reopen() noexcept {

@@ -56,7 +56,10 @@ public:
         magazine* of_class[all_classes]{}; // linked by `next`, counts in `stored`
         span* parked = nullptr;            // linked by `next`
     };
-    [[gnu::cold]] void collect(holdings& all) noexcept;
+    [[gnu::cold]] void collect(holdings& all) noexcept { collect(all, nullptr); }
+
+    // Of that, what nobody has touched since the last call with this `seen`, rows() of them, zeroed at first.
+    [[gnu::cold]] void collect_rested(holdings& all, magazine_row* seen) noexcept;
     void mend() noexcept {
         if (__atomic_load_n(&place_.closed, __ATOMIC_RELAXED) != 0) [[unlikely]]
             reopen();
@@ -74,7 +77,11 @@ public:
 private:
     // A thread that is interrupted this often in a row inside a few instructions is being single-stepped.
     static constexpr int max_restarts = 16;
-    [[gnu::cold]] void collect_row(unsigned row, holdings& all) noexcept;
+    [[gnu::cold]] void collect(holdings& all, magazine_row* seen) noexcept;
+    [[gnu::cold]] void collect_row(magazine_row& row, holdings& all, magazine_row* seen) noexcept;
+    [[nodiscard, gnu::cold]] uint64_t take(uint64_t& word, const uint64_t* seen) noexcept;
+    template <typename Visit>
+    void for_each_word(magazine_row* seen, Visit visit) noexcept;
     void show_classes(bool shown) noexcept;
     void open() noexcept;
     [[gnu::cold]] void close() noexcept;

@@ -16,17 +16,21 @@ void depot::subtract(size_class c, size_t objects) noexcept {
 }
 
 // After a fork that caught a thread here, the stack can't be trusted. Its objects are lost to the child.
-bool depot::lock(size_class c) noexcept {
+void depot::abandon(size_class c) noexcept {
     shelf& s = shelf_of(c);
-    switch (s.mutex.lock()) {
+    s.first = s.empties = nullptr;
+    s.magazines = s.least = 0;
+    subtract(c, s.objects);
+}
+
+bool depot::lock(size_class c) noexcept {
+    switch (shelf_of(c).mutex.lock()) {
     case os::acquired::yes:
         return true;
     case os::acquired::mine:
         return false;
     case os::acquired::orphaned:
-        s.first = s.empties = nullptr;
-        s.magazines = s.least = 0;
-        subtract(c, s.objects);
+        abandon(c);
         return true;
     }
     return false;
@@ -93,10 +97,7 @@ stock depot::take_idle(size_class c) noexcept {
 
 magazine* depot::sweep(size_class c) noexcept {
     shelf& s = shelf_of(c);
-    // A shelf that was never used costs no page and no lock.
-    if ((__atomic_load_n(&s.first, __ATOMIC_RELAXED) == nullptr &&
-         __atomic_load_n(&s.empties, __ATOMIC_RELAXED) == nullptr) ||
-        !lock(c))
+    if (is_vacant(c) || !lock(c))
         return nullptr;
     s.least = s.magazines;
     magazine* empties = s.empties;

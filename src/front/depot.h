@@ -42,10 +42,18 @@ public:
     // A magazine that was never needed since the last call of sweep(), or none. After Bonwick & Adams'
     // working set (Magazines and Vmem, 2001): the least number of magazines seen in the interval was not
     // needed.
-    [[nodiscard]] stock take_idle(size_class c) noexcept;
+    [[nodiscard, LOWTIDE_RARE]] stock take_idle(size_class c) noexcept;
 
     // Begins a new interval. Gives the empty magazines that have gathered, linked by `next`.
-    [[nodiscard]] magazine* sweep(size_class c) noexcept;
+    [[nodiscard, LOWTIDE_RARE]] magazine* sweep(size_class c) noexcept;
+
+    // Is there nothing at all of this class? Without the lock, and without touching a page that was never
+    // used.
+    [[nodiscard]] bool is_vacant(size_class c) const noexcept {
+        const shelf& s = shelves_[index_of(c)];
+        return __atomic_load_n(&s.first, __ATOMIC_RELAXED) == nullptr &&
+               __atomic_load_n(&s.empties, __ATOMIC_RELAXED) == nullptr;
+    }
 
     // Objects that wait here; takes the lock.
     [[nodiscard, gnu::cold]] size_t count(size_class c) noexcept;
@@ -61,6 +69,7 @@ private:
     };
 
     bool lock(size_class c) noexcept;
+    [[gnu::cold]] void abandon(size_class c) noexcept;
     stock pop(size_class c) noexcept;
     void add(size_class c, size_t objects) noexcept;
     void subtract(size_class c, size_t objects) noexcept;

@@ -31,6 +31,7 @@ constexpr size_t cached_share = 4;
 constexpr size_t min_warm_bytes = 8 * mebibyte;
 constexpr size_t warm_share = 16;
 constexpr uint64_t tick_every_ms = 50;
+constexpr uint64_t holes_every_ms = 500;
 // When the process grows, idle caches are looked for more often: what they hold pins slabs that would serve
 // instead.
 constexpr uint64_t growth_tick_ms = 2;
@@ -107,11 +108,10 @@ void front::note_miss(size_class c) noexcept {
     const unsigned rows = cache_.row() + 1;
     if (rows > rows_seen_.load(std::memory_order_relaxed)) {
         rows_seen_.store(rows, std::memory_order_relaxed);
-        if (rows > rows_before_.load(std::memory_order_relaxed))
+        if (rows > rows_before_.load(std::memory_order_relaxed) && rows > uncrowded_rows)
             divide_among_rows();
     }
-    const bool crowded = usual_bytes_.load(std::memory_order_relaxed) < settings_->cache_bytes;
-    if (capacity < usual || (busy && !crowded && granted() < budget())) {
+    if (capacity < usual || (busy && !is_crowded() && granted() < budget())) {
         const unsigned limit =
             capacity < usual ? usual : capacity_for(c, settings_->cache_bytes * busy_factor);
         set_capacity(c, 2 * capacity < limit ? 2 * capacity : limit);
@@ -407,16 +407,28 @@ void front::drain_row(size_class c, position where) noexcept {
         flush(c, s);
 }
 
+void front::flush_all(cache::holdings& all) noexcept {
+    for (unsigned i = 1; i < all_classes; ++i) {
+        for (magazine* m = all.of_class[i]; m != nullptr;) {
+            magazine* next = m->next;
+            flush(size_class{static_cast<uint8_t>(i)}, {m, m->stored});
+            m = next;
+        }
+    }
+    for (span* s = all.parked; s != nullptr;) {
+        auto* next = static_cast<span*>(s->place().next);
+        s->place().forget();
+        retire(*s);
+        s = next;
+    }
+}
+
 void front::drain() noexcept {
     cache::holdings all;
     cache_.collect(all);
+    flush_all(all);
     for (unsigned i = 1; i < all_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
-        for (magazine* m = all.of_class[i]; m != nullptr;) {
-            magazine* next = m->next;
-            flush(c, {m, m->stored});
-            m = next;
-        }
         drain_row(c, position::loaded); // where the kernel has no such membarrier
         drain_row(c, position::spare);
         if (is_run_class(c))
@@ -425,14 +437,28 @@ void front::drain() noexcept {
             flush(c, s);
         discard(c, depot_.sweep(c));
     }
-    for (span* s = all.parked; s != nullptr;) {
-        auto* next = static_cast<span*>(s->next);
-        s->forget();
-        retire(*s);
-        s = next;
-    }
     drain_parked();
     slabs_->release_empty();
+}
+
+void front::return_idle_depot(size_class c) noexcept {
+    for (stock s = depot_.take_idle(c); s.m != nullptr; s = depot_.take_idle(c))
+        flush(c, s);
+    discard(c, depot_.sweep(c));
+}
+
+void front::return_rested() noexcept {
+    if (!uses_magazines())
+        return;
+    if (seen_ == nullptr)
+        seen_ = static_cast<magazine_row*>(records_->allocate(cache_.rows() * sizeof(magazine_row)));
+    if (seen_ == nullptr)
+        return;
+    cache::holdings all;
+    cache_.collect_rested(all, seen_);
+    flush_all(all);
+    for (unsigned i = 1; i <= slab_classes; ++i)
+        return_idle_depot(size_class{static_cast<uint8_t>(i)});
 }
 
 // Now and then, on slow paths: what nobody has needed for a while goes down a tier, and from the lowest to
@@ -447,18 +473,34 @@ void front::tick() noexcept {
         return;
     committed_at_tick_.store(committed, std::memory_order_relaxed);
     rows_before_.store(rows_seen_.exchange(1, std::memory_order_relaxed), std::memory_order_relaxed);
-    divide_among_rows();
+    if (rows_in_use() > uncrowded_rows || is_crowded())
+        divide_among_rows();
     for (unsigned i = 1; i < all_classes; ++i) {
         const size_class c{static_cast<uint8_t>(i)};
         age(c);
-        if (is_run_class(c))
-            continue;
-        for (stock s = depot_.take_idle(c); s.m != nullptr; s = depot_.take_idle(c))
-            flush(c, s);
-        discard(c, depot_.sweep(c));
+        if (!is_run_class(c) && !depot_.is_vacant(c))
+            return_idle_depot(c);
     }
     drain_parked();
     pages_->tick();
+    // Only whoever has the tick comes here, and nothing has rested at the first.
+    if (next_holes_ms_ == 0)
+        next_holes_ms_ = now + holes_every_ms;
+    else if (now >= next_holes_ms_)
+        return_holes(now);
+}
+
+void front::set_attended(bool yes) noexcept {
+    attended_in_.store(yes ? os::generation() : 0, std::memory_order_relaxed);
+}
+
+// Where nobody else does: what slabs have had to spare for two of these intervals.
+void front::return_holes(uint64_t now) noexcept {
+    constexpr unsigned rest = 2;
+    next_holes_ms_ = now + holes_every_ms;
+    bool left = false;
+    if (settings_->decay_ms >= 0 && attended_in_.load(std::memory_order_relaxed) != os::generation())
+        slabs_->give_holes_back(rest, left);
 }
 
 size_t front::cached(size_class c) noexcept {

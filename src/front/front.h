@@ -60,6 +60,13 @@ public:
     // Everything that all rows and the depots hold back to the tiers below.
     [[gnu::cold]] void drain() noexcept;
 
+    // What nobody has touched, or needed, since the last call, to the tiers below. One thread at a time.
+    [[gnu::cold]] void return_rested() noexcept;
+
+    // From now on, in this process, somebody calls return_rested() and slab_tier::give_holes_back() now and
+    // then: the program's own slow calls leave the latter to them. Until `yes` is false.
+    [[gnu::cold]] void set_attended(bool yes) noexcept;
+
     // Objects of a class in magazines and depots.
     [[nodiscard, gnu::cold]] size_t cached(size_class c) noexcept;
     [[nodiscard]] parked_runs parked() const noexcept { return cache_.parked(); }
@@ -72,6 +79,10 @@ private:
     [[nodiscard, gnu::noinline]] unsigned capacity_for(size_class c, size_t magazine_bytes) const noexcept;
     [[nodiscard]] unsigned usual_capacity(size_class c) const noexcept;
     [[nodiscard]] unsigned rows_in_use() const noexcept;
+    // Do the magazines of a class share what few rows would have?
+    [[nodiscard]] bool is_crowded() const noexcept {
+        return usual_bytes_.load(std::memory_order_relaxed) < settings_->cache_bytes;
+    }
     [[nodiscard]] size_t budget() const noexcept;
     [[nodiscard]] size_t granted() const noexcept;
     [[nodiscard]] bool may_keep_warm(size_class c) const noexcept;
@@ -93,8 +104,11 @@ private:
     void discard(size_class c, magazine* empties) noexcept;
     void drain_row(size_class c, position where) noexcept;
     void drain_parked() noexcept;
+    [[gnu::cold]] void flush_all(cache::holdings& all) noexcept;
+    [[LOWTIDE_RARE, gnu::noinline]] void return_idle_depot(size_class c) noexcept;
     [[LOWTIDE_RARE]] void retire(span& s) noexcept;
     void tick() noexcept;
+    [[LOWTIDE_RARE]] void return_holes(uint64_t now) noexcept;
 
     cache cache_;
     depot& depot_;
@@ -120,6 +134,9 @@ private:
     std::atomic<size_t> warm_bytes_{0};    // room in the magazines of run classes
     std::atomic<uint64_t> next_tick_ms_{0};
     std::atomic<size_t> committed_at_tick_{0};
+    std::atomic<uint32_t> attended_in_{0}; // the generation that set_attended() was called in
+    uint64_t next_holes_ms_ = 0;
+    magazine_row* seen_ = nullptr; // what return_rested() saw last
 };
 
 } // namespace lowtide

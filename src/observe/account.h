@@ -25,6 +25,8 @@ struct account {
     size_t huge_bytes = 0;
     size_t live_bytes = 0; // usable bytes of everything the program holds
     size_t cached_bytes = 0;
+    size_t slack_bytes = 0; // free objects in slabs
+    size_t hole_bytes = 0;  // of that, what has gone back to the system
     size_t metadata_bytes = 0;
     size_t returned_bytes = 0; // given back to the system so far
     page_counts pages{};

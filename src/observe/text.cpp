@@ -9,6 +9,8 @@ namespace lowtide {
 void print_account(printer& out, const account& a) noexcept {
     out.print("live           {:>12}  held by the program\n", byte_count{a.live_bytes})
         .print("cached         {:>12}  free objects in magazines and depots\n", byte_count{a.cached_bytes})
+        .print("in slabs       {:>12}  free objects; of that {} given back to the system\n",
+               byte_count{a.slack_bytes}, byte_count{a.hole_bytes})
         .print("in use         {:>12}  slabs and runs\n", byte_count{a.pages.used_bytes})
         .print("huge           {:>12}  {} mappings of their own\n", byte_count{a.huge_bytes}, a.huge_count)
         .print("dirty          {:>12}  free, still in memory\n", byte_count{a.pages.dirty_bytes})
@@ -55,8 +57,10 @@ void print_xml(printer& out, const account& a) noexcept {
                free_objects, free_bytes)
         .print("<total type=\"mmap\" count=\"{}\" size=\"{}\"/>\n", a.huge_count, a.huge_bytes)
         .print("<system type=\"current\" size=\"{}\"/>\n", a.pages.committed_bytes + a.huge_bytes)
-        .print("<lowtide live=\"{}\" cached=\"{}\" dirty=\"{}\" returned=\"{}\" metadata=\"{}\"/>\n",
-               a.live_bytes, a.cached_bytes, a.pages.dirty_bytes, a.returned_bytes, a.metadata_bytes)
+        .print("<lowtide live=\"{}\" cached=\"{}\" slack=\"{}\" holes=\"{}\" dirty=\"{}\" returned=\"{}\" "
+               "metadata=\"{}\"/>\n",
+               a.live_bytes, a.cached_bytes, a.slack_bytes, a.hole_bytes, a.pages.dirty_bytes,
+               a.returned_bytes, a.metadata_bytes)
         .print("</malloc>\n");
 }
 

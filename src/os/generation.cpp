@@ -14,7 +14,8 @@ struct state {
         nullptr};                    // the page that is wiped in a child; 0 = not noticed yet
     std::atomic<uint32_t> latest{1}; // survives the fork, unlike the page's number
     std::atomic<uintptr_t> survivor{0};
-    std::atomic<long> process{0};   // the id of the process that the page's number is of
+    std::atomic<long> process{0}; // the id of the process that the page's number is of
+    std::atomic<void (*)() noexcept> in_child{nullptr};
     std::atomic<uint32_t> plain{1}; // takes the page's part where the kernel can't wipe
 };
 constinit state the_state;
@@ -37,7 +38,7 @@ std::atomic<uint32_t>* make_page() noexcept {
 }
 
 // The first to notice in the child counts on; it is the only thread there, or was when the child began.
-uint32_t begin_generation(std::atomic<uint32_t>& number) noexcept {
+[[gnu::cold, gnu::noinline]] uint32_t begin_generation(std::atomic<uint32_t>& number) noexcept {
     constexpr uint32_t wrap = (uint32_t{1} << generation_bits) - 1;
     const uint32_t previous = the_state.latest.load(std::memory_order_relaxed);
     const uint32_t next = previous >= wrap ? 1 : previous + 1;
@@ -46,6 +47,8 @@ uint32_t begin_generation(std::atomic<uint32_t>& number) noexcept {
     if (number.compare_exchange_strong(seen, next)) {
         the_state.latest.store(next, std::memory_order_relaxed);
         the_state.process.store(system_call(SYS_getpid), std::memory_order_relaxed);
+        if (const auto call = the_state.in_child.load(std::memory_order_relaxed))
+            call();
         return next;
     }
     return seen;
@@ -69,6 +72,10 @@ void after_fork_in_child() noexcept {
     if (page != nullptr && the_state.process.load(std::memory_order_relaxed) != system_call(SYS_getpid))
         page->store(0, std::memory_order_relaxed);
     generation();
+}
+
+void on_new_generation(void (*call)() noexcept) noexcept {
+    the_state.in_child.store(call, std::memory_order_relaxed);
 }
 
 bool fork_is_noticed() noexcept {

@@ -19,6 +19,10 @@ uint32_t generation() noexcept;
 // Called in the child; harmless when the kernel has already said so.
 [[gnu::cold]] void after_fork_in_child() noexcept;
 
+// `call` runs in a child when it is noticed: by the first thread that asks for the generation, in the middle
+// of whatever it does. One at most.
+void on_new_generation(void (*call)() noexcept) noexcept;
+
 // Does the kernel say that it wipes the page? Otherwise somebody has to call after_fork_in_child().
 [[nodiscard]] bool fork_is_noticed() noexcept;
 

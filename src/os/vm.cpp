@@ -132,6 +132,18 @@ huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
     return {done, static_cast<uint32_t>(cpu_time_us() - began)};
 }
 
+bool all_in_memory(uintptr_t base, size_t bytes) noexcept {
+    constexpr size_t most = 1024;
+    unsigned char answers[most];
+    const size_t pages = bytes / page_size();
+    if (pages > most || !in_memory(base, pages, answers))
+        return false;
+    for (size_t i = 0; i < pages; ++i)
+        if ((answers[i] & 1) == 0)
+            return false;
+    return true;
+}
+
 void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {
     advise(base, bytes, MADV_NOHUGEPAGE);
 }

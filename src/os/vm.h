@@ -47,6 +47,9 @@ struct huge_page_fill {
 // Before a part of such a block goes back: the kernel may not make a huge page of the rest again.
 [[LOWTIDE_RARE]] void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
 
+// Is every page of it in memory? At most 4 MiB. False when the system doesn't say.
+[[LOWTIDE_RARE]] bool all_in_memory(uintptr_t base, size_t bytes) noexcept;
+
 // Zeroes large memory, by writing or, where little of it is resident, by purging.
 [[LOWTIDE_RARE]] void zero(void* at, size_t bytes) noexcept;
 

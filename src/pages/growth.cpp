@@ -6,10 +6,14 @@
 // it is needed. What of the block is still free counts as dirty from then on: it is reused first, and goes
 // back as all dirty memory does if nobody needs it.
 //
+// And for runs, where the block was resident throughout when it was purged the last time: what was used like
+// that will be again. A huge page says nothing about how it was used, so after a few of them small pages have
+// to show it again.
+//
 // The kernel may have to make room for a huge page first (compaction), or a hypervisor to find the memory. If
 // that takes longer than the small pages would have taken, or comes to nothing, it isn't asked again for
-// twenty times as long. It also comes to nothing where another thread has already touched the block: that was
-// quick.
+// twenty times as long, and if it does so again, twice as long each time. It also comes to nothing where
+// another thread has already touched the block: that was quick.
 #include "pages/page_tier.h"
 
 namespace lowtide {
@@ -21,7 +25,9 @@ constexpr uint64_t fast_ms = 100;
 // With less in use, the rest of a block would be a large part of the process.
 constexpr size_t least_used = 16 * mebibyte;
 constexpr uint32_t slow_fill_us = 2000; // 512 small faults take 250 to 2,000
-constexpr uint64_t pause_factor = 20;
+constexpr uint32_t pause_factor = 20;
+constexpr uint32_t most_doublings = 6;
+constexpr uint8_t fills_a_proof = 8;
 
 } // namespace
 
@@ -41,8 +47,12 @@ void page_tier::fill(block& b) noexcept {
     const uint64_t now = source_->now_ms();
     if (!lock())
         return;
-    if (!fill.done || fill.cpu_us >= slow_fill_us)
-        no_fill_until_ms_ = now + pause_factor * fill.cpu_us / 1000;
+    if (fill.done && fill.cpu_us < slow_fill_us) {
+        slow_fills_ = 0;
+    } else {
+        no_fill_until_ms_ = now + (uint64_t{pause_factor} << slow_fills_) * fill.cpu_us / 1000;
+        slow_fills_ += slow_fills_ < most_doublings ? 1 : 0;
+    }
     b.huge |= fill.done;
     const uint32_t resident = fill.done ? b.free & ~b.dirty : 0;
     if (resident != 0) {
@@ -51,6 +61,31 @@ void page_tier::fill(block& b) noexcept {
         file(b);
     }
     mutex_.unlock();
+}
+
+// A free block is about to be taken as a whole; with the lock.
+void page_tier::expect_dense(block& b) noexcept {
+    if (b.dense == 0 || b.dirty != 0 || !settings_->huge_pages || source_->now_ms() < no_fill_until_ms_)
+        return;
+    --b.dense;
+    b.to_fill = true;
+}
+
+// Without the lock: the blocks are the caller's.
+void page_tier::fill_taken(const page_run& run, slice_count length) noexcept {
+    const uintptr_t end = run.base + length.bytes();
+    for (uintptr_t at = align_up(run.base, block_size); at + block_size <= end; at += block_size) {
+        block& b = *map_->block_of(at);
+        if (!b.to_fill)
+            continue;
+        b.to_fill = false;
+        fill(b);
+    }
+}
+
+// All of a block is about to be purged; without the lock, its slices are ours.
+uint8_t page_tier::density_of(const block& b) const noexcept {
+    return source_->all_in_memory(b.base, block_size) ? fills_a_proof : 0;
 }
 
 } // namespace lowtide

@@ -58,7 +58,7 @@ void huge_tier::keep_stuck(const mapping& m) noexcept {
     s->mapping_bytes = m.bytes;
     span* first = stuck_.load(std::memory_order_relaxed);
     do
-        s->next = first;
+        s->place().next = first;
     while (!stuck_.compare_exchange_weak(first, s, std::memory_order_release, std::memory_order_relaxed));
 }
 
@@ -66,7 +66,7 @@ void huge_tier::release_stuck() noexcept {
     if (stuck_.load(std::memory_order_relaxed) == nullptr)
         return;
     for (auto* s = stuck_.exchange(nullptr, std::memory_order_acquire); s != nullptr;) {
-        auto* next = static_cast<span*>(s->next);
+        auto* next = static_cast<span*>(s->place().next);
         const mapping m{s->mapping, s->mapping_bytes};
         if (!os::release(m.base, m.bytes))
             keep_stuck(m);

@@ -134,8 +134,10 @@ void page_tier::remember_peak() noexcept {
 }
 
 // Calls visit(block, mask) for what each block has of the slices in a row from `at` on.
+// Inlined, so that what few processes need has no part among what all do.
 template <typename Visit>
-void page_tier::for_each_part(uintptr_t at, uint32_t slices, Visit visit) const noexcept {
+[[gnu::always_inline]] inline void page_tier::for_each_part(uintptr_t at, uint32_t slices,
+                                                            Visit visit) const noexcept {
     while (slices != 0) {
         const auto first = static_cast<unsigned>((at & (block_size - 1)) >> slice_shift);
         const uint32_t here = slices < slices_per_block - first ? slices : slices_per_block - first;
@@ -158,10 +160,12 @@ page_run page_tier::allocate(slice_count length, size_t alignment, run_use use) 
     remember_peak();
     if (run.base == 0)
         space_is_short_ = true;
-    const bool fills = began != nullptr && use == run_use::dense && grows_fast();
+    const bool fills = began != nullptr && use == run_use::dense && is_large() && grows_fast();
     mutex_.unlock();
     if (fills)
         fill(*began);
+    if (length.n >= slices_per_block && run.base != 0)
+        fill_taken(run, length);
     return run;
 }
 
@@ -227,6 +231,8 @@ page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices, b
         return {};
     began = b->clean() ? b : nullptr;
     const unsigned first = most_resident(*b, run_starts(b->free, slices) & places, slices);
+    if (slices == slices_per_block)
+        expect_dense(*b);
     const bool zeroed = take(*b, run_mask(first, slices));
     return {b->base + slice_count{first}.bytes(), zeroed};
 }
@@ -244,7 +250,11 @@ page_run page_tier::allocate_large(slice_count length) noexcept {
             return {};
     }
     bool zeroed = true;
-    for_each_part(base, length.n, [&](block& b, uint32_t slices) { zeroed &= take(b, slices); });
+    for_each_part(base, length.n, [&](block& b, uint32_t slices) {
+        if (slices == ~uint32_t{0})
+            expect_dense(b);
+        zeroed &= take(b, slices);
+    });
     return {base, zeroed};
 }
 

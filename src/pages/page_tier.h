@@ -53,6 +53,11 @@ public:
     // Takes the `more` slices behind [base, base+length) if all are free.
     [[nodiscard, LOWTIDE_RARE]] bool extend(uintptr_t base, slice_count length, slice_count more) noexcept;
 
+    // For whoever holds a run: purges whole pages of it. False when the system refuses.
+    [[nodiscard, gnu::cold]] bool purge_within(uintptr_t base, size_t bytes) noexcept;
+    // Has the block that `base` lies in been filled with a huge page, of which nothing has gone back?
+    [[nodiscard, gnu::cold]] bool in_huge_page(uintptr_t base) noexcept;
+
     // Purges what has been free for longer than the decay time; cheap when there is nothing to do.
     void tick() noexcept;
 
@@ -125,13 +130,19 @@ private:
     void remember_peak() noexcept;
 
     // growth.cpp
+    // Smaller processes needn't remember how fast they grow.
+    [[nodiscard]] bool is_large() const noexcept { return used_slices_ * slice_size >= 8 * mebibyte; }
     [[nodiscard]] bool grows_fast() noexcept;
     [[LOWTIDE_RARE]] void fill(block& b) noexcept;
+    [[LOWTIDE_RARE]] void expect_dense(block& b) noexcept;
+    [[LOWTIDE_RARE]] void fill_taken(const page_run& run, slice_count length) noexcept;
+    [[nodiscard, LOWTIDE_RARE]] uint8_t density_of(const block& b) const noexcept;
 
     // reclaim.cpp
     [[nodiscard]] size_t allowed_dirty() const noexcept;
     void enforce_cap() noexcept;
     void age_peaks(uint64_t now) noexcept;
+    [[nodiscard]] bool is_refused() const noexcept;
     size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
     [[LOWTIDE_RARE]] size_t purge_block(block& b) noexcept;
 
@@ -163,6 +174,7 @@ private:
     uint64_t begun_ms_[begun_noted]{};
     unsigned begun_ = 0;
     uint64_t no_fill_until_ms_ = 0;
+    uint32_t slow_fills_ = 0; // in a row
     // Blocks whose slices are on their way to the system now, and the generation that this began in.
     std::atomic<uint32_t> purges_{0};
     uint32_t purges_began_in_ = 0;

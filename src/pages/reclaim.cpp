@@ -84,10 +84,15 @@ size_t page_tier::purge_all() noexcept {
     return after - before;
 }
 
+// Has the system refused to take memory back, a short while ago?
+bool page_tier::is_refused() const noexcept {
+    return purge_refused_until_ms_ != 0 && source_->now_ms() < purge_refused_until_ms_;
+}
+
 // Purges the blocks that have been left alone the longest until at most `keep` slices are dirty; only blocks
 // whose last free was before `freed_before`. With the lock, which is dropped in between.
 size_t page_tier::purge_oldest(size_t keep, uint64_t freed_before) noexcept {
-    if (purge_refused_until_ms_ != 0 && source_->now_ms() < purge_refused_until_ms_)
+    if (is_refused())
         return 0;
     size_t bytes = 0;
     while (dirty_slices_ > keep) {
@@ -121,6 +126,8 @@ size_t page_tier::purge_block(block& b) noexcept {
 
     if (was_huge)
         source_->no_more_huge_pages(b.base, block_size);
+    const bool tells = slices == ~uint32_t{0} && !was_huge;
+    const uint8_t density = tells ? density_of(b) : 0;
     uint32_t refused = 0;
     size_t calls = 0;
     for (uint32_t left = slices; left != 0; ++calls) {
@@ -142,6 +149,8 @@ size_t page_tier::purge_block(block& b) noexcept {
     b.purging &= ~slices;
     b.free |= slices;
     b.dirty |= refused;
+    if (tells)
+        b.dense = density;
     file(b);
     if (refused != 0) {
         dirty_slices_ += count_bits(refused);
@@ -155,6 +164,39 @@ size_t page_tier::purge_block(block& b) noexcept {
     if (space_is_short_ && b.empty())
         give_up(b);
     return refused != 0 ? 0 : purged;
+}
+
+bool page_tier::in_huge_page(uintptr_t base) noexcept {
+    if (!lock())
+        return false;
+    const bool huge = map_->block_of(base)->huge;
+    mutex_.unlock();
+    return huge;
+}
+
+bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
+    if (!lock())
+        return false;
+    block& b = *map_->block_of(base);
+    const bool refused = is_refused();
+    const bool was_huge = b.huge && !refused;
+    b.huge = b.huge && !was_huge;
+    mutex_.unlock();
+    if (refused)
+        return false;
+    if (was_huge)
+        source_->no_more_huge_pages(b.base, block_size);
+    const bool purged = source_->purge(base, bytes);
+    if (!lock())
+        return purged;
+    if (purged) {
+        purged_bytes_ += bytes;
+        ++purge_calls_;
+    } else {
+        purge_refused_until_ms_ = source_->now_ms() + refusal_ms;
+    }
+    mutex_.unlock();
+    return purged;
 }
 
 bool page_tier::await_purges() noexcept {

@@ -16,7 +16,9 @@ enum class span_kind : uint8_t { slab, run, huge };
 
 // Owner: whoever holds the memory. A slab's fields are guarded by the lock of its shard class; those of a run
 // and of a huge span belong to the thread that owns the object. `base`, `kind`, `size_class` never change.
-struct span : list_node<> {
+struct by_rest; // the tag of the list of slabs that may have pages to give back (slab/holes.cpp)
+
+struct span : list_node<>, list_node<by_rest> {
     uintptr_t base = 0;     // first byte handed out; a slab's first object
     size_t object_size = 0; // usable bytes of the object, of each object in a slab
     slice_count length{};   // slices; of a huge span: unused
@@ -24,13 +26,19 @@ struct span : list_node<> {
     size_class sc{};     // slab, and runs that magazines hold
     bool parked = false; // a run that the program has freed and the front keeps for the next one of its size
     uint8_t bin = 0;     // slab: which list of its shard class it is in
+    uint8_t used_in = 0; // slab: the round of its shard in which an object came or went last
     uint32_t capacity = 0; // slab: number of objects
     uint32_t free_objects = 0;
     uint32_t first_free_word = 0; // slab: no free object is in a word of the bitmap before this one
     uint32_t reciprocal = 0;      // slab: ceil(2^32 / object_size), see object_index()
     span* next_changed = nullptr; // slab: while objects are given back, see changed_slabs
+    uint64_t holes = 0;           // slab: a bit for each of its pages that has been given back to the system
     uintptr_t mapping = 0;        // huge: where the mapping begins, and its length
     size_t mapping_bytes = 0;
+
+    // The places in lists: of slabs by fullness, of freed spans; of slabs at rest.
+    [[nodiscard]] list_node<>& place() { return *this; }
+    [[nodiscard]] list_node<by_rest>& rest_place() { return *this; }
 
     // Slab: one bit an object, set where it is free. It follows the span in memory.
     [[nodiscard]] uint64_t* bitmap() { return reinterpret_cast<uint64_t*>(this + 1); }

@@ -37,20 +37,26 @@ bool slab_tier::lock(size_class c) noexcept {
 void slab_tier::rebuild(size_class c) noexcept {
     slab_shard& shard = shard_of(c);
     shard.current = nullptr;
-    shard.slabs = shard.free_objects = 0;
+    shard.set_slabs(0);
+    shard.free_objects = shard.hole_pages = 0;
     for (list<span>& bin : shard.bins)
         bin.forget();
+    for (list<span, by_rest>& slabs : shard.restless)
+        slabs.forget();
     pages_->for_each_span([&](span& s) {
         if (s.kind != span_kind::slab || s.sc != c)
             return;
         map_->set(s.base, s.length, &s, fast_entry_of(c)); // perhaps only begun when the thread died
-        s.forget();
+        s.place().forget();
+        s.rest_place().forget();
         s.free_objects = count_free(s);
         s.first_free_word = 0;
         s.bin = no_bin;
         s.next_changed = nullptr;
-        ++shard.slabs;
+        shard.set_slabs(shard.slab_count() + 1);
         shard.free_objects += s.free_objects;
+        shard.hole_pages += count_bits_of(s.holes);
+        note_use(shard, s);
         refile(shard, s);
     });
 }
@@ -93,10 +99,32 @@ void slab_tier::refile(slab_shard& shard, span& s) noexcept {
     if (bin == s.bin)
         return;
     if (s.bin != no_bin)
-        s.unlink();
+        s.place().unlink();
     s.bin = bin;
     if (bin != no_bin)
         shard.bins[bin].push_back(s);
+}
+
+// An object has come or gone.
+void slab_tier::note_use(slab_shard& shard, span& s) noexcept {
+    s.used_in = shard.round;
+    if (!s.rest_place().linked())
+        shard.restless[shard.noting].push_back(s);
+}
+
+// Takes a slab that holds nothing out of its shard.
+void slab_tier::drop(slab_shard& shard, span& s, list<span>& emptied) noexcept {
+    if (shard.current == &s)
+        shard.current = nullptr;
+    if (s.bin != no_bin)
+        s.place().unlink();
+    if (s.rest_place().linked())
+        s.rest_place().unlink();
+    shard.set_slabs(shard.slab_count() - 1);
+    shard.free_objects -= s.capacity;
+    if (s.holes != 0)
+        forget_holes(shard, s, s.holes);
+    emptied.push_back(s);
 }
 
 // The fullest slab that has a free object; out of its list.
@@ -105,7 +133,7 @@ span* slab_tier::choose(slab_shard& shard) noexcept {
         span* s = bin.front();
         if (s == nullptr)
             continue;
-        s->unlink();
+        s->place().unlink();
         s->bin = no_bin;
         return s;
     }
@@ -125,7 +153,7 @@ void slab_tier::retire(span& s) noexcept {
 
 void slab_tier::retire_all(list<span>& emptied) noexcept {
     while (span* s = emptied.front()) {
-        s->unlink();
+        s->place().unlink();
         retire(*s);
     }
 }
@@ -157,13 +185,20 @@ unsigned slab_tier::extract_lines(span& s, void** end, unsigned wanted) noexcept
     return taken;
 }
 
-unsigned slab_tier::extract(span& s, void** end, unsigned wanted) noexcept {
+unsigned slab_tier::extract(slab_shard& shard, span& s, void** end, unsigned wanted) noexcept {
     const unsigned count = s.free_objects < wanted ? s.free_objects : wanted;
-    unsigned taken = shares_cache_line(s.sc) ? extract_lines(s, end, count) : 0;
+    unsigned taken = 0;
+    if (s.holes != 0) [[unlikely]]
+        taken = extract_resident(s, end, count);
+    const unsigned resident = taken;
+    if (shares_cache_line(s.sc))
+        taken += extract_lines(s, end - taken, count - taken);
     for (uint32_t w = s.first_free_word; taken < count; ++w) {
         s.bitmap()[w] = take_bits(s, w, s.bitmap()[w], end, taken, count);
         s.first_free_word = w;
     }
+    if (s.holes != 0) [[unlikely]]
+        fill_holes(shard, s, end - taken, taken - resident);
     s.free_objects -= taken;
     return taken;
 }
@@ -185,7 +220,7 @@ unsigned slab_tier::take(size_class c, void** end, unsigned wanted) noexcept {
                 return taken;
             if (fresh == nullptr)
                 break;
-            ++shard.slabs;
+            shard.set_slabs(shard.slab_count() + 1);
             shard.free_objects += fresh->free_objects;
             if (shard.current == nullptr)
                 shard.current = fresh;
@@ -193,7 +228,8 @@ unsigned slab_tier::take(size_class c, void** end, unsigned wanted) noexcept {
                 refile(shard, *fresh); // another thread was here in the meantime
             continue;
         }
-        const unsigned got = extract(*s, end - taken, wanted - taken);
+        const unsigned got = extract(shard, *s, end - taken, wanted - taken);
+        note_use(shard, *s);
         shard.free_objects -= got;
         taken += got;
     }
@@ -277,15 +313,12 @@ give_result slab_tier::give(size_class c, void* const* objects, unsigned count) 
     list<span> emptied;
     while (span* s = changed.take()) {
         const bool spare = s->free_objects == s->capacity && shard.free_objects > s->capacity;
-        if (!spare || s == shard.current) {
-            refile(shard, *s);
+        if (spare && s != shard.current) {
+            drop(shard, *s, emptied);
             continue;
         }
-        if (s->bin != no_bin)
-            s->unlink();
-        --shard.slabs;
-        shard.free_objects -= s->capacity;
-        emptied.push_back(*s);
+        note_use(shard, *s);
+        refile(shard, *s);
     }
     shard.mutex.unlock();
     retire_all(emptied);
@@ -299,17 +332,10 @@ void slab_tier::release_empty() noexcept {
         if (!lock(c))
             continue;
         list<span> emptied;
-        if (shard.current != nullptr && shard.current->free_objects == shard.current->capacity) {
-            span* s = shard.current;
-            shard.current = nullptr;
-            refile(shard, *s);
-        }
-        while (span* s = shard.bins[partial_bins].front()) {
-            s->unlink();
-            --shard.slabs;
-            shard.free_objects -= s->capacity;
-            emptied.push_back(*s);
-        }
+        if (shard.current != nullptr && shard.current->free_objects == shard.current->capacity)
+            drop(shard, *shard.current, emptied);
+        while (span* s = shard.bins[partial_bins].front())
+            drop(shard, *s, emptied);
         shard.mutex.unlock();
         retire_all(emptied);
     }
@@ -319,9 +345,10 @@ class_counts slab_tier::counts(size_class c) noexcept {
     class_counts n;
     if (!lock(c))
         return n;
-    n.slabs = shard_of(c).slabs;
+    n.slabs = shard_of(c).slab_count();
     n.objects = n.slabs * geometry_of(c).capacity;
     n.free_objects = shard_of(c).free_objects;
+    n.hole_bytes = shard_of(c).hole_pages * os::page_size();
     shard_of(c).mutex.unlock();
     return n;
 }

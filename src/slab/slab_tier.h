@@ -13,6 +13,8 @@
 #include "pages/page_tier.h"
 #include "pages/span.h"
 
+#include <atomic>
+
 namespace lowtide {
 
 enum class free_error : uint8_t {
@@ -33,6 +35,7 @@ struct class_counts {
     size_t slabs = 0;
     size_t objects = 0;      // room for
     size_t free_objects = 0; // of them; those in magazines count as used here
+    size_t hole_bytes = 0;   // memory of free objects that has gone back to the system
 };
 
 // What a size class has: its lock, and its slabs by how full they are. Zeroed memory is valid.
@@ -44,8 +47,18 @@ struct alignas(64) slab_shard {
     os::mutex mutex;
     span* current = nullptr; // refills come from here; in no list
     list<span> bins[bin_count]{};
-    size_t slabs = 0;
+    std::atomic<size_t> slabs{0}; // read without the lock, too
     size_t free_objects = 0;
+    // Slabs that have changed since they were looked through for pages to give back (holes.cpp). A look goes
+    // from one list to the other; what has not rested long enough, and what changes meanwhile, is in the
+    // other one.
+    list<span, by_rest> restless[2]{};
+    uint8_t noting = 0; // which one what changes is put in
+    uint8_t round = 0;  // looks so far
+    size_t hole_pages = 0;
+
+    [[nodiscard]] size_t slab_count() const noexcept { return slabs.load(std::memory_order_relaxed); }
+    void set_slabs(size_t count) noexcept { slabs.store(count, std::memory_order_relaxed); }
 };
 
 // One for each class. Apart from the tier, which has pointers to begin with: what is zero at the start costs
@@ -66,6 +79,11 @@ public:
     // Takes objects back. Every one is checked; the first wrong one ends it.
     [[nodiscard]] give_result give(size_class c, void* const* objects, unsigned count) noexcept;
 
+    // Gives whole pages of free objects in partly used slabs back to the system, and slabs that hold nothing
+    // to the page tier: those that nobody has taken from or given to for `rest` calls of this. The bytes that
+    // went to the system; `left` says whether there are slabs that have not rested. One thread at a time.
+    [[gnu::cold]] size_t give_holes_back(unsigned rest, bool& left) noexcept;
+
     // Is `p` the start of an object of this slab, and is it in use? For checks; takes the lock.
     [[nodiscard, gnu::cold]] free_error examine(const span& slab, const void* p) noexcept;
 
@@ -78,13 +96,21 @@ private:
     static constexpr unsigned partial_bins = slab_shard::partial_bins;
     static constexpr uint8_t no_bin = 0xff; // wholly used slabs are in no list
 
-    bool lock(size_class c) noexcept;
+    [[gnu::noinline]] bool lock(size_class c) noexcept;
     [[gnu::cold]] void rebuild(size_class c) noexcept;
     span* choose(slab_shard& shard) noexcept;
     span* create(size_class c) noexcept;
     void refile(slab_shard& shard, span& s) noexcept;
-    static unsigned extract(span& s, void** end, unsigned wanted) noexcept;
+    static unsigned extract(slab_shard& shard, span& s, void** end, unsigned wanted) noexcept;
     static unsigned extract_lines(span& s, void** end, unsigned wanted) noexcept;
+    [[LOWTIDE_RARE]] static unsigned extract_resident(span& s, void** end, unsigned wanted) noexcept;
+    [[LOWTIDE_RARE]] static void fill_holes(slab_shard& shard, span& s, void* const* objects,
+                                            unsigned count) noexcept;
+    [[LOWTIDE_RARE]] static void forget_holes(slab_shard& shard, span& s, uint64_t pages) noexcept;
+    static void note_use(slab_shard& shard, span& s) noexcept;
+    [[LOWTIDE_RARE]] void drop(slab_shard& shard, span& s, list<span>& emptied) noexcept;
+    [[gnu::cold]] bool look_at(slab_shard& shard, span& s, list<span>& emptied, size_t& bytes) noexcept;
+    [[gnu::cold]] size_t look_through(size_class c, unsigned rest, bool& left) noexcept;
     static free_error check(const span* s, size_class c, uintptr_t address, uint32_t& index) noexcept;
     void retire(span& s) noexcept;
     void retire_all(list<span>& emptied) noexcept;
@@ -92,6 +118,7 @@ private:
     slab_shard& shard_of(size_class c) { return shards_->of[index_of(c)]; }
 
     slab_shards* shards_;
+    os::mutex looking_; // outermost
     page_tier* pages_;
     page_map* map_;
     metadata* records_;

@@ -51,7 +51,7 @@ TEST(options, each_option_can_be_set_to_both_ends_of_its_range) {
     for (const option_description& option : option_table)
         for (const std::int64_t end : {option.min, option.max}) {
             const std::string text =
-                std::string(option.key) + ":" + std::string(option_text(option.type, end).view());
+                std::string(option.key) + ":" + std::string(option_text(option, end).view());
             const parsed result = parse(text);
             EXPECT_TRUE(result.warnings.empty()) << text;
             EXPECT_EQ(option.load(result.values), end) << text;
@@ -214,6 +214,26 @@ TEST(options, a_value_is_shown_as_it_would_be_written) {
     EXPECT_EQ(text(option_type::time_ms, -1), "-1");
     EXPECT_EQ(text(option_type::count, 1024), "1024");
     EXPECT_EQ(text(option_type::boolean, 1), "true");
+    for (const option_description& option : option_table)
+        if (option.key == "background") {
+            EXPECT_EQ(option_text(option, 0).view(), "never");
+            EXPECT_EQ(option_text(option, 2).view(), "always");
+            EXPECT_EQ(option_text(option, 3).view(), "");
+        }
+}
+
+TEST(options, a_choice_is_one_of_its_words) {
+    EXPECT_EQ(parse("background:never").values.background, background_use::never);
+    EXPECT_EQ(parse("background: AUTO").values.background, background_use::automatic);
+    EXPECT_EQ(parse("background:always").values.background, background_use::always);
+    for (const char* wrong : {"background:", "background:1", "background:nev", "background:never auto"}) {
+        const parsed result = parse(wrong);
+        ASSERT_EQ(result.warnings.size(), 1u) << wrong;
+        EXPECT_NE(result.warnings[0].find("is not one of never auto always; using default auto"),
+                  std::string::npos)
+            << result.warnings[0];
+        EXPECT_EQ(result.values.background, background_use::automatic);
+    }
 }
 
 } // namespace

@@ -29,6 +29,8 @@ account an_account() {
     a.classes[8] = {128, 1, 512, 512, 0};
     a.live_bytes = 1000 * 64 + 512 * 128;
     a.cached_bytes = 48 * 64;
+    a.slack_bytes = 1000 * 64;
+    a.hole_bytes = 20 * kibibyte;
     a.metadata_bytes = 128 * kibibyte;
     a.returned_bytes = 5 * mebibyte;
     a.pages = {.reserved_bytes = 16 * mebibyte,
@@ -48,6 +50,9 @@ TEST(observe, the_account_has_the_totals_and_a_line_for_each_class_in_use) {
     const std::string text = printed([](printer& out) { print_account(out, an_account()); });
     EXPECT_TRUE(has_line(text, "live              126.5 KiB  held by the program")) << text;
     EXPECT_TRUE(has_line(text, "cached                3 KiB  free objects in magazines and depots")) << text;
+    EXPECT_TRUE(
+        has_line(text, "in slabs           62.5 KiB  free objects; of that 20 KiB given back to the system"))
+        << text;
     EXPECT_TRUE(has_line(text, "in use              192 KiB  slabs and runs")) << text;
     EXPECT_TRUE(has_line(text, "dirty               640 KiB  free, still in memory")) << text;
     EXPECT_TRUE(has_line(text, "returned              5 MiB  given back to the system so far, in 7 calls"))
@@ -59,7 +64,7 @@ TEST(observe, the_account_has_the_totals_and_a_line_for_each_class_in_use) {
     EXPECT_TRUE(has_line(text, "       128        1          512          512          0       64 KiB"))
         << text;
     EXPECT_EQ(text.find("larger"), std::string::npos) << "there are none";
-    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 8 + 1 + 1 + 2) << "no other class";
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9 + 1 + 1 + 2) << "no other class";
 }
 
 TEST(observe, the_account_has_what_is_larger_than_the_classes) {
@@ -111,7 +116,7 @@ TEST(observe, the_xml_has_the_same_figures_as_the_account) {
         << xml;
     EXPECT_TRUE(has("<total type=\"rest\" count=\"1048\" size=\"67072\"/>")) << xml;
     EXPECT_TRUE(has("<total type=\"mmap\" count=\"1\" size=\"67108864\"/>")) << xml;
-    EXPECT_TRUE(has("<lowtide live=\"129536\" cached=\"3072\" dirty=\"655360\" returned=\"5242880\" "
+    EXPECT_TRUE(has("<lowtide live=\"129536\" cached=\"3072\" slack=\"64000\" holes=\"20480\" dirty=\"655360\" returned=\"5242880\" "
                     "metadata=\"131072\"/>"))
         << xml;
 }

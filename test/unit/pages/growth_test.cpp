@@ -92,6 +92,30 @@ TEST_F(growth, that_pays_much_for_a_huge_page_does_not_ask_again_for_twenty_time
     EXPECT_EQ(fills(), 21u);
 }
 
+TEST_F(growth, waits_twice_as_long_each_time_until_a_huge_page_comes_quickly) {
+    grow(small, 5);
+    fake.slow_fills(5000);
+    uint64_t pause_ms = 100;
+    for (unsigned tries = 1; tries <= 3; ++tries, pause_ms *= 2) {
+        grow(8, 0);
+        EXPECT_EQ(fills(), tries);
+        fake.advance(pause_ms - 1);
+        grow(8, 0);
+        EXPECT_EQ(fills(), tries) << "too early";
+        fake.advance(1);
+    }
+    fake.slow_fills(300);
+    grow(8, 0);
+    EXPECT_GT(fills(), 3u);
+    const size_t before = fills();
+    fake.slow_fills(5000);
+    grow(8, 0);
+    EXPECT_EQ(fills(), before + 1);
+    fake.advance(100);
+    grow(8, 0);
+    EXPECT_EQ(fills(), before + 2) << "as long as at first";
+}
+
 // Else the kernel would make huge pages again of what has mostly gone back.
 TEST_F(growth, allows_no_huge_page_where_memory_has_gone_back) {
     grow(small, 5);
@@ -126,6 +150,94 @@ TEST_F(growth, lets_others_take_and_give_runs_of_the_block_that_is_being_filled)
     give(last.base, slab);
     EXPECT_EQ(dirty(), block_size);
     expect_true_counters(small * slices_per_block);
+}
+
+class density : public growth {
+protected:
+    // A run of whole blocks, of which every page is written but for the last one of each, if that is left
+    // out.
+    uintptr_t use(unsigned blocks, bool throughout) {
+        const uintptr_t base = take(blocks * slices_per_block, block_size);
+        for (uintptr_t page = base; page < base + blocks * block_size; page += os::page_size())
+            if (throughout || (page + os::page_size()) % block_size != 0)
+                *reinterpret_cast<volatile char*>(page) = 1;
+        return base;
+    }
+    void give_and_purge(uintptr_t base, unsigned blocks) {
+        give(base, blocks * slices_per_block);
+        static_cast<void>(pages.purge_all());
+    }
+};
+
+TEST_F(density, of_a_block_that_was_used_throughout_gets_it_a_huge_page_next_time) {
+    give_and_purge(use(3, true), 3);
+    EXPECT_EQ(fills(), 0u) << "nothing was known";
+    const uintptr_t again = use(3, true);
+    EXPECT_EQ(fills(), 3u);
+    EXPECT_EQ(fake.huge_blocks(), 3u);
+    EXPECT_EQ(dirty(), 0u);
+    give_and_purge(again, 3);
+    EXPECT_EQ(fake.huge_blocks(), 0u);
+    expect_true_counters(0);
+}
+
+TEST_F(density, is_all_or_nothing) {
+    give_and_purge(use(1, false), 1);
+    take(slices_per_block, block_size);
+    EXPECT_EQ(fills(), 0u);
+}
+
+TEST_F(density, has_to_be_shown_again_after_some_huge_pages) {
+    give_and_purge(use(1, true), 1);
+    for (int i = 0; i < 8; ++i)
+        give_and_purge(use(1, false), 1); // not that anybody could see it
+    EXPECT_EQ(fills(), 8u);
+    for (int i = 0; i < 3; ++i)
+        give_and_purge(use(1, false), 1);
+    EXPECT_EQ(fills(), 8u);
+    give_and_purge(use(1, true), 1);
+    use(1, true);
+    EXPECT_EQ(fills(), 9u);
+}
+
+TEST_F(density, counts_for_what_takes_the_whole_block) {
+    give_and_purge(use(2, true), 2);
+    const uintptr_t part = take(slices_per_block - 1);
+    EXPECT_EQ(fills(), 0u);
+    give(part, slices_per_block - 1);
+    static_cast<void>(pages.purge_all());
+    // From the end of one block through the whole of another: only that one.
+    const uintptr_t base = use(2, true);
+    ASSERT_EQ(fills(), 2u);
+    const uintptr_t behind = base + slice_size;
+    give(behind, 2 * slices_per_block - 1);
+    static_cast<void>(pages.purge_all());
+    EXPECT_EQ(take(2 * slices_per_block - 1), behind);
+    EXPECT_EQ(fills(), 3u);
+}
+
+TEST_F(density, is_no_reason_while_dirty_memory_is_there) {
+    give_and_purge(use(1, true), 1);
+    give(use(1, true), slices_per_block);
+    EXPECT_EQ(fills(), 1u);
+    use(1, true);
+    EXPECT_EQ(fills(), 1u);
+}
+
+TEST_F(density, asks_for_no_huge_page_where_they_take_long_or_are_not_wanted) {
+    give_and_purge(use(4, true), 4);
+    settings.huge_pages = false;
+    give_and_purge(use(1, true), 1);
+    EXPECT_EQ(fills(), 0u);
+    settings.huge_pages = true;
+    fake.slow_fills(5000);
+    give_and_purge(use(1, true), 1);
+    EXPECT_EQ(fills(), 1u);
+    use(2, true);
+    EXPECT_EQ(fills(), 1u);
+    fake.advance(101);
+    use(1, true);
+    EXPECT_EQ(fills(), 2u);
 }
 
 } // namespace

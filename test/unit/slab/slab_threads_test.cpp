@@ -76,6 +76,32 @@ TEST_F(slab_threads, that_free_each_others_objects_lose_none_and_share_none) {
     EXPECT_EQ(pages.counts().used_bytes, 0u);
 }
 
+TEST_F(slab_threads, keep_what_they_have_while_holes_go_back) {
+    std::atomic<bool> stop{false};
+    size_t bytes = 0;
+    std::thread tide([&] {
+        bool left = false;
+        for (unsigned i = 0; !stop; ++i)
+            bytes += slabs.give_holes_back(i % 3, left);
+    });
+    std::vector<std::thread> all;
+    for (unsigned t = 1; t <= 3; ++t)
+        all.emplace_back([this, t] { work(t, 300); });
+    for (std::thread& t : all)
+        t.join();
+    stop = true;
+    tide.join();
+    EXPECT_GT(bytes, 0u);
+    for (void* p : offered) {
+        ASSERT_EQ(static_cast<uintptr_t*>(p)[1], reinterpret_cast<uintptr_t>(p));
+        ASSERT_EQ(slabs.give(size_class{static_cast<uint8_t>(*static_cast<uintptr_t*>(p))}, &p, 1).error,
+                  free_error::none);
+    }
+    bool left = false;
+    slabs.give_holes_back(0, left);
+    EXPECT_EQ(pages.counts().used_bytes, 0u);
+}
+
 TEST_F(slab_threads, are_no_harm_to_the_children_that_are_made_meanwhile) {
     std::atomic<bool> stop{false};
     std::vector<std::thread> all;
@@ -84,6 +110,11 @@ TEST_F(slab_threads, are_no_harm_to_the_children_that_are_made_meanwhile) {
             for (unsigned i = 0; !stop; ++i)
                 work(t + 10 * i, 5);
         });
+    all.emplace_back([&] {
+        bool left = false;
+        while (!stop)
+            slabs.give_holes_back(0, left);
+    });
     for (int i = 0; i < 20; ++i)
         in_child(
             [&] {
@@ -97,6 +128,8 @@ TEST_F(slab_threads, are_no_harm_to_the_children_that_are_made_meanwhile) {
                         EXPECT_EQ(slabs.give(c, batch, 1).error, free_error::double_free);
                     }
                 }
+                bool left = false;
+                slabs.give_holes_back(0, left);
                 static_cast<void>(pages.purge_all());
             },
             ways_to_fork().back()); // without libc's handlers, if possible: the locks are caught as they are

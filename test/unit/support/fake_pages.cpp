@@ -1,6 +1,8 @@
 #include "support/fake_pages.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 namespace lowtide::test {
 
@@ -14,8 +16,9 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
     EXPECT_NE(arena_, 0u);
     EXPECT_EQ(the_fake, nullptr) << "one fake at a time";
     the_fake = this;
-    source_ = {reserve, claim, commit,      decommit, purge, fill_with_huge_page, no_more_huge_pages,
-               release, map,   space_limit, now_ms};
+    source_ = {
+        reserve,           claim,   commit, decommit,    purge, fill_with_huge_page, no_more_huge_pages,
+        os::all_in_memory, release, map,    space_limit, now_ms};
     refuse(system_call::fill);
 }
 
@@ -118,12 +121,24 @@ void fake_pages::decommit(uintptr_t base, size_t bytes) noexcept {
     os::decommit(base, bytes);
 }
 
+size_t fake_pages::resident_bytes(uintptr_t base, size_t bytes) {
+    const uintptr_t from = align_down(base, os::page_size());
+    const size_t pages = divide_up(base + bytes - from, os::page_size());
+    std::vector<unsigned char> answers(pages);
+    EXPECT_EQ(mincore(reinterpret_cast<void*>(from), pages * os::page_size(), answers.data()), 0);
+    return static_cast<size_t>(
+               std::count_if(answers.begin(), answers.end(), [](unsigned char a) { return (a & 1) != 0; })) *
+           os::page_size();
+}
+
 bool fake_pages::purge(uintptr_t base, size_t bytes) noexcept {
     fake_pages& fake = *the_fake;
     if (fake.hook_)
         fake.hook_(system_call::purge);
     const std::lock_guard guard(fake.mutex_);
-    EXPECT_TRUE(fake.all_are(base, bytes, state::committed)) << "purge of what isn't committed";
+    const uintptr_t first = align_down(base, slice_size);
+    EXPECT_TRUE(fake.all_are(first, align_up(base + bytes, slice_size) - first, state::committed))
+        << "purge of what isn't committed";
     return fake.grants(system_call::purge) && os::purge(base, bytes);
 }
 

@@ -70,6 +70,8 @@ public:
         return (reserved_slices_ + committed_slices_) * slice_size;
     }
     [[nodiscard]] size_t committed_bytes() const { return committed_slices_ * slice_size; }
+    // Of the pages that [base, base+bytes) touches, how much is in memory.
+    [[nodiscard]] static size_t resident_bytes(uintptr_t base, size_t bytes);
 
 private:
     enum class state : uint8_t { unmapped, reserved, committed, foreign };

@@ -1,0 +1,203 @@
+#include "os/lone_thread.h"
+
+#include "base/bits.h"
+#include "os/futex.h"
+#include "os/generation.h"
+#include "os/machine.h"
+#include "os/syscall.h"
+#include "os/thread.h"
+#include "os/vm.h"
+
+#include <csignal>
+#include <linux/sched.h>
+#include <new>
+#include <string_view>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+namespace lowtide::os {
+
+namespace {
+
+// As pthread_create has it: an emulator and valgrind know no other.
+constexpr unsigned long thread_flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                                       CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
+                                       CLONE_CHILD_CLEARTID;
+
+// What the top of the new stack has: popped by the thread before it has a frame.
+struct first_frame {
+    uintptr_t argument;
+    uintptr_t function;
+};
+
+// The thread's id, or -errno. The thread calls frame.function(frame.argument) and ends.
+[[gnu::cold]] long clone_thread(const first_frame* frame, std::atomic<uint32_t>* alive,
+                                uintptr_t control_block) noexcept {
+#if defined(__x86_64__)
+    long result;
+    register long r10 asm("r10") = reinterpret_cast<long>(alive);
+    register long r8 asm("r8") = static_cast<long>(control_block);
+    asm volatile("syscall\n\t"
+                 "testq %%rax, %%rax\n\t"
+                 "jnz 1f\n\t"
+                 "xorl %%ebp, %%ebp\n\t"
+                 "popq %%rdi\n\t"
+                 "popq %%rax\n\t"
+                 "callq *%%rax\n\t"
+                 "xorl %%edi, %%edi\n\t"
+                 "movl %[exit], %%eax\n\t"
+                 "syscall\n\t"
+                 "hlt\n"
+                 "1:"
+                 : "=a"(result)
+                 : "a"(SYS_clone), "D"(thread_flags), "S"(frame), "d"(alive), "r"(r10),
+                   "r"(r8), [exit] "i"(SYS_exit)
+                 : "rcx", "r11", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long x8 asm("x8") = SYS_clone;
+    register long x0 asm("x0") = static_cast<long>(thread_flags);
+    register long x1 asm("x1") = reinterpret_cast<long>(frame);
+    register long x2 asm("x2") = reinterpret_cast<long>(alive);
+    register long x3 asm("x3") = static_cast<long>(control_block);
+    register long x4 asm("x4") = reinterpret_cast<long>(alive);
+    asm volatile("svc #0\n\t"
+                 "cbnz x0, 1f\n\t"
+                 "mov x29, xzr\n\t"
+                 "mov x30, xzr\n\t"
+                 "ldp x0, x1, [sp], #16\n\t"
+                 "blr x1\n\t"
+                 "mov x0, xzr\n\t"
+                 "mov x8, %[exit]\n\t"
+                 "svc #0\n"
+                 "1:"
+                 : "+r"(x0)
+                 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), [exit] "i"(SYS_exit)
+                 : "memory", "cc");
+    return x0;
+#endif
+}
+
+struct beginning {
+    void (*run)() noexcept;
+    const char* name;
+};
+
+constexpr size_t mask_bytes = 1024;
+
+[[gnu::cold]] void begin(const beginning* with) noexcept {
+    system_call(SYS_prctl, PR_SET_NAME, reinterpret_cast<long>(with->name));
+    const int priority = 0;
+    system_call(SYS_sched_setscheduler, 0, SCHED_NORMAL, reinterpret_cast<long>(&priority));
+    alignas(8) unsigned char mask[mask_bytes];
+    const long length = system_call(SYS_sched_getaffinity, static_cast<long>(process_id()), mask_bytes,
+                                    reinterpret_cast<long>(mask));
+    if (!failed(length))
+        system_call(SYS_sched_setaffinity, 0, length, reinterpret_cast<long>(mask));
+    with->run();
+}
+
+} // namespace
+
+bool steps_itself() noexcept {
+#if defined(__x86_64__)
+    constexpr uint64_t trap_flag = 0x100;
+    return (__builtin_ia32_readeflags_u64() & trap_flag) != 0;
+#else
+    return false;
+#endif
+}
+
+// From low to high: the stack, the thread-local variables that lie below the thread pointer (x86-64) or above
+// it (aarch64), the control block. Of those of other libraries there is only the space.
+bool lone_thread::make_stack() noexcept {
+    if (mapping_ != 0 && generation_ == generation())
+        return true;
+    constexpr size_t control_block_bytes = 256; // libc's own: a pointer to itself, and zeros
+    const auto here = reinterpret_cast<intptr_t>(&lowtide_thread) - static_cast<intptr_t>(this_thread());
+    const size_t below = here < 0 ? static_cast<size_t>(-here) : 0;
+    const size_t above = here > 0 ? static_cast<size_t>(here) + sizeof(lowtide_thread) : 0;
+    mapping_bytes_ = align_up(stack_bytes + align_up(below, 64) + above + control_block_bytes, page_size());
+    mapping_ = map(mapping_bytes_, page_size());
+    if (mapping_ == 0)
+        return false;
+    system_call(SYS_madvise, static_cast<long>(mapping_), static_cast<long>(mapping_bytes_), MADV_DONTFORK);
+    control_block_ = mapping_ + stack_bytes + align_up(below, 64);
+    generation_ = generation();
+    *reinterpret_cast<uintptr_t*>(control_block_) = control_block_; // %fs:0
+    new (reinterpret_cast<void*>(static_cast<uintptr_t>(static_cast<intptr_t>(control_block_) + here)))
+        thread_area{};
+    return true;
+}
+
+bool lone_thread::start(void (*run)() noexcept, const char* name) noexcept {
+    join();
+    if (!make_stack())
+        return false;
+    uintptr_t top = mapping_ + stack_bytes;
+    auto* with = reinterpret_cast<beginning*>(top -= align_up(sizeof(beginning), 16));
+    *with = {run, name};
+    auto* frame = reinterpret_cast<first_frame*>(top -= sizeof(first_frame));
+    *frame = {reinterpret_cast<uintptr_t>(with), reinterpret_cast<uintptr_t>(&begin)};
+    // All signals, libc's internal ones too: none is ever delivered to it.
+    const uint64_t all = ~uint64_t{0};
+    uint64_t before = 0;
+    system_call(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&all),
+                reinterpret_cast<long>(&before), sizeof(all));
+    alive_.store(1, std::memory_order_relaxed);
+    const long id = clone_thread(frame, &alive_, control_block_);
+    system_call(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&before), 0, sizeof(all));
+    if (failed(id))
+        alive_.store(0, std::memory_order_relaxed);
+    return !failed(id);
+}
+
+void lone_thread::join() noexcept {
+    if (mapping_ == 0 || generation_ != generation())
+        return;
+    for (uint32_t id = alive_.load(std::memory_order_acquire); id != 0;
+         id = alive_.load(std::memory_order_acquire))
+        futex_wait_shared(reinterpret_cast<const uint32_t*>(&alive_), id);
+}
+
+// ---- ids
+
+namespace {
+
+// The four numbers behind `key` in the kernel's status text are real, effective, saved and file system id.
+[[gnu::cold]] bool same_ids(std::string_view status, std::string_view key,
+                            const uint32_t (&own)[3]) noexcept {
+    size_t at = status.find(key);
+    if (at == status.npos)
+        return true; // nothing is known
+    at += key.size();
+    for (const uint32_t id : own) {
+        while (at < status.size() && (status[at] == '\t' || status[at] == ' '))
+            ++at;
+        uint32_t number = 0;
+        for (; at < status.size() && status[at] >= '0' && status[at] <= '9'; ++at)
+            number = number * 10 + static_cast<uint32_t>(status[at] - '0');
+        if (number != id)
+            return false;
+    }
+    return true;
+}
+
+} // namespace
+
+bool has_ids_of_process() noexcept {
+    char text[1024];
+    const long length = read_file("/proc/self/status", text, sizeof(text)); // of the first thread
+    if (length <= 0)
+        return true;
+    const std::string_view status(text, static_cast<size_t>(length));
+    uint32_t user[3] = {};
+    uint32_t group[3] = {};
+    system_call(SYS_getresuid, reinterpret_cast<long>(&user[0]), reinterpret_cast<long>(&user[1]),
+                reinterpret_cast<long>(&user[2]));
+    system_call(SYS_getresgid, reinterpret_cast<long>(&group[0]), reinterpret_cast<long>(&group[1]),
+                reinterpret_cast<long>(&group[2]));
+    return same_ids(status, "\nUid:", user) && same_ids(status, "\nGid:", group);
+}
+
+} // namespace lowtide::os

@@ -1,0 +1,339 @@
+// Memory goes back in a process that makes no call, and the thread that does it is in nobody's way. No test
+// asks how long that takes: each waits until it has happened.
+#include "harness.h"
+#include "workload.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <vector>
+
+using namespace harness;
+using namespace workload;
+
+namespace {
+
+constexpr size_t kMebibyte = 1u << 20;
+
+void wait_a_little() {
+    usleep(20'000);
+}
+
+// A second thread, so that the process has threads, which makes no call while it waits.
+class bystander {
+public:
+    bystander() : thread_(start_thread(wait, this)) { started_.wait(false); }
+    ~bystander() {
+        stop_ = true;
+        stop_.notify_one();
+        join_thread(thread_);
+    }
+    bystander(const bystander&) = delete;
+    bystander& operator=(const bystander&) = delete;
+
+private:
+    static void* wait(void* self) {
+        auto& me = *static_cast<bystander*>(self);
+        me.started_ = true;
+        me.started_.notify_one();
+        me.stop_.wait(false);
+        return nullptr;
+    }
+    std::atomic<bool> started_{false};
+    std::atomic<bool> stop_{false};
+    pthread_t thread_;
+};
+
+// Blocks of one size, written throughout, in a table that isn't on the heap.
+class blocks {
+public:
+    blocks(size_t count, size_t size)
+        : count_(count), size_(size),
+          all_(static_cast<void**>(mmap(nullptr, count * sizeof(void*), PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+        REQUIRE(all_ != MAP_FAILED);
+        for (size_t i = 0; i < count_; ++i) {
+            all_[i] = std::malloc(size_);
+            REQUIRE(all_[i] != nullptr);
+            std::memset(all_[i], fill(i), size_);
+        }
+    }
+    ~blocks() {
+        free_all_but_one_in(0);
+        munmap(all_, count_ * sizeof(void*));
+    }
+    blocks(const blocks&) = delete;
+    blocks& operator=(const blocks&) = delete;
+
+    // Which ones stay is random; 0: none does.
+    void free_all_but_one_in(size_t share) {
+        generator random(share);
+        for (size_t i = 0; i < count_; ++i) {
+            if (share == 0 || random.below(share) != 0) {
+                std::free(all_[i]);
+                all_[i] = nullptr;
+            }
+        }
+    }
+    // The pages that the blocks which are left lie on, in bytes.
+    size_t least_resident() const {
+        size_t pages = 0;
+        std::vector<uintptr_t> touched;
+        for (size_t i = 0; i < count_; ++i) {
+            const auto at = reinterpret_cast<uintptr_t>(all_[i]);
+            for (uintptr_t page = at / 4096; all_[i] != nullptr && page <= (at + size_ - 1) / 4096; ++page) {
+                touched.push_back(page);
+            }
+        }
+        std::sort(touched.begin(), touched.end());
+        pages = static_cast<size_t>(std::unique(touched.begin(), touched.end()) - touched.begin());
+        return pages * 4096;
+    }
+    void require_intact() const {
+        for (size_t i = 0; i < count_; ++i) {
+            const auto* bytes = static_cast<const unsigned char*>(all_[i]);
+            REQUIRE(bytes == nullptr || (bytes[0] == fill(i) && bytes[size_ - 1] == fill(i)));
+        }
+    }
+
+private:
+    static unsigned char fill(size_t i) { return static_cast<unsigned char>(i % 251 + 1); }
+    size_t count_;
+    size_t size_;
+    void** all_;
+};
+
+// No call of the allocator is made meanwhile.
+void wait_until_resident(size_t at_most) {
+    while (resident_bytes() > at_most) {
+        wait_a_little();
+    }
+}
+
+// Takes much and gives it all back, so that there is something to return.
+void make_something_to_return() {
+    blocks(20'000, 1000).free_all_but_one_in(0);
+}
+
+// The thread's id, or 0 where there is none.
+int background_thread() {
+    int found = 0;
+    DIR* tasks = opendir("/proc/self/task");
+    REQUIRE(tasks != nullptr);
+    while (const dirent* task = readdir(tasks)) {
+        char path[300];
+        std::snprintf(path, sizeof(path), "/proc/self/task/%s/comm", task->d_name);
+        char name[32] = "";
+        const int fd = open(path, O_RDONLY);
+        if (fd >= 0 && read(fd, name, sizeof(name) - 1) > 0 && std::strcmp(name, "lowtide\n") == 0) {
+            found = std::atoi(task->d_name);
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    closedir(tasks);
+    return found;
+}
+
+int wait_for_background_thread() {
+    for (;;) {
+        make_something_to_return();
+        if (const int id = background_thread()) {
+            return id;
+        }
+        wait_a_little();
+    }
+}
+
+// Short enough not to be allocated.
+std::string status_line(int task, const char* key) {
+    char path[64];
+    std::snprintf(path, sizeof(path), "/proc/self/task/%d/status", task);
+    char text[4096] = "";
+    const int fd = open(path, O_RDONLY);
+    REQUIRE(fd >= 0);
+    REQUIRE(read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    const char* line = std::strstr(text, key);
+    REQUIRE(line != nullptr);
+    return {line, std::strcspn(line, "\n")};
+}
+
+} // namespace
+
+PROMISE(memory_goes_back_in_a_process_that_makes_no_call) {
+    const bystander other;
+    make_something_to_return();
+    const size_t before = resident_bytes();
+    {
+        blocks small(1'000'000, 120);
+        small.free_all_but_one_in(0);
+        wait_until_resident(before + 16 * kMebibyte); // the table is still there
+    }
+    wait_until_resident(before + 8 * kMebibyte);
+    std::vector<std::vector<char>> medium(200);
+    for (auto& each : medium) {
+        each.assign(500'000, 'x');
+    }
+    medium = {};
+    wait_until_resident(before + 8 * kMebibyte);
+    for (int i = 0; i < 2; ++i) {
+        std::vector<char>(100 * kMebibyte, 'x')
+            .assign(1, 'y'); // the second one finds the first one's mapping
+    }
+    wait_until_resident(before + 8 * kMebibyte);
+}
+
+PROMISE(pages_of_free_objects_go_back_from_between_those_in_use) {
+    const bystander other;
+    make_something_to_return();
+    for (const size_t size : {size_t{32}, size_t{256}, size_t{1024}, size_t{4096}, size_t{16'384}}) {
+        malloc_trim(0);
+        const size_t before = resident_bytes();
+        blocks all(std::min<size_t>(60 * kMebibyte / size, 400'000), size);
+        all.free_all_but_one_in(64);
+        const size_t least = all.least_resident();
+        wait_until_resident(before + least + least / 10 + 8 * kMebibyte);
+        all.require_intact();
+    }
+}
+
+PROMISE(what_was_returned_is_usable_again) {
+    const bystander other;
+    for (int round = 0; round < 3; ++round) {
+        const size_t before = resident_bytes();
+        blocks all(100'000, 400);
+        all.free_all_but_one_in(50);
+        wait_until_resident(before + 24 * kMebibyte);
+        blocks more(100'000, 400); // fills the gaps
+        all.require_intact();
+        more.require_intact();
+    }
+}
+
+PROMISE(the_background_thread_starts_only_where_it_is_wanted) {
+    make_something_to_return();
+    REQUIRE(background_thread() == 0); // one thread needs no other
+    require_success(run_part("has_a_background_thread", {.environment = {"LOWTIDE_CONF=background:always"}}));
+    require_success(run_part("has_none_with_threads", {.environment = {"LOWTIDE_CONF=background:never"}}));
+    const bystander other;
+    wait_for_background_thread();
+}
+
+PART(has_a_background_thread) {
+    wait_for_background_thread();
+}
+
+PART(has_none_with_threads) {
+    const bystander other;
+    for (int i = 0; i < 50; ++i) {
+        make_something_to_return();
+        wait_a_little();
+    }
+    REQUIRE(background_thread() == 0);
+}
+
+// Without the thread the program's own slow calls do the same.
+PROMISE(without_a_thread_memory_goes_back_at_later_calls) {
+    require_success(run_part("returns_at_calls", {.environment = {"LOWTIDE_CONF=background:never"}}));
+}
+
+PART(returns_at_calls) {
+    const bystander other;
+    const size_t before = resident_bytes();
+    blocks all(200'000, 400);
+    all.free_all_but_one_in(64);
+    const size_t least = all.least_resident();
+    while (resident_bytes() > before + least + least / 10 + 8 * kMebibyte) {
+        blocks(2000, 64).free_all_but_one_in(0);
+        wait_a_little();
+    }
+    all.require_intact();
+}
+
+PROMISE(the_background_thread_gets_no_signal) {
+    const bystander other;
+    const int id = wait_for_background_thread();
+    // All but those that can't be blocked.
+    const std::string blocked = status_line(id, "SigBlk:");
+    REQUIRE(blocked.find("fffffffffffbfeff") != blocked.npos);
+}
+
+PROMISE(a_process_ends_with_the_last_thread_that_the_program_knows) {
+    const pid_t child = fork_guarded();
+    if (child == 0) {
+        pthread_t last = start_thread(
+            [](void*) -> void* {
+                wait_for_background_thread();
+                usleep(100'000);
+                return nullptr;
+            },
+            nullptr);
+        pthread_detach(last);
+        pthread_exit(nullptr);
+    }
+    require_success(child);
+}
+
+PROMISE(a_child_of_fork_has_no_background_thread_until_it_needs_one) {
+    const bystander other;
+    wait_for_background_thread();
+    for (int i = 0; i < 20; ++i) {
+        make_something_to_return();
+        const pid_t child = fork_guarded();
+        if (child == 0) {
+            // By no means that allocates: glibc doesn't say that a child has one thread again.
+            REQUIRE(status_line(getpid(), "Threads:") == "Threads:\t1");
+            const size_t before = resident_bytes();
+            const bystander its_own;
+            wait_for_background_thread();
+            blocks(200'000, 120).free_all_but_one_in(0);
+            wait_until_resident(before + 16 * kMebibyte);
+            _exit(0);
+        }
+        require_success(child);
+    }
+}
+
+PROMISE(the_background_thread_follows_a_process_that_gives_up_its_rights) {
+    if (geteuid() != 0) {
+        skip("only root can change its ids");
+    }
+    const pid_t child = fork_guarded();
+    if (child == 0) {
+        const bystander other;
+        wait_for_background_thread();
+        REQUIRE(setgroups(0, nullptr) == 0 && setresgid(65534, 65534, 65534) == 0 &&
+                setresuid(65534, 65534, 65534) == 0);
+        const std::string own = status_line(static_cast<int>(syscall(SYS_gettid)), "Uid:");
+        while (status_line(wait_for_background_thread(), "Uid:") != own) {
+            usleep(700'000); // so long without a call that it looks round
+        }
+        _exit(0);
+    }
+    require_success(child);
+}
+
+PROMISE(a_process_may_exit_at_any_moment_of_its_background_thread) {
+    for (int i = 0; i < 40; ++i) {
+        const pid_t child = fork_guarded();
+        if (child == 0) {
+            static const bystander* other = new bystander;
+            REQUIRE(other != nullptr);
+            wait_for_background_thread();
+            make_something_to_return();
+            usleep(static_cast<useconds_t>(i) * 20'000);
+            std::exit(0);
+        }
+        require_success(child);
+    }
+}
