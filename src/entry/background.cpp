@@ -56,8 +56,10 @@ void background::note_first_call() noexcept {
 }
 
 void background::start() noexcept {
+    // In a child that nobody has noticed to be one the phase becomes `absent` when it is noticed: that must
+    // be before the thread begins, and in_borrowed_memory() asks.
     phase now = phase::absent;
-    if (os::steps_itself() || !phase_.compare_exchange_strong(now, phase::noted))
+    if (os::steps_itself() || os::in_borrowed_memory() || !phase_.compare_exchange_strong(now, phase::noted))
         return;
     started_.store(true, std::memory_order_relaxed);
     // Refused (a limit on threads, a filter): there will be none in this process.

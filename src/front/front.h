@@ -89,6 +89,7 @@ private:
     void note_miss(size_class c) noexcept;
     void set_capacity(size_class c, unsigned objects) noexcept;
     void age(size_class c) noexcept;
+    void count_rows() noexcept;
     [[LOWTIDE_RARE]] void divide_among_rows() noexcept;
     [[nodiscard]] void* serve(size_class c, stock s) noexcept;
     [[nodiscard]] void* allocate_directly(size_class c) noexcept;
@@ -135,7 +136,7 @@ private:
     std::atomic<uint64_t> next_tick_ms_{0};
     std::atomic<size_t> committed_at_tick_{0};
     std::atomic<uint32_t> attended_in_{0}; // the generation that set_attended() was called in
-    uint64_t next_holes_ms_ = 0;
+    std::atomic<uint64_t> next_holes_ms_{0};
     magazine_row* seen_ = nullptr; // what return_rested() saw last
 };
 

@@ -74,6 +74,11 @@ void after_fork_in_child() noexcept {
     generation();
 }
 
+bool in_borrowed_memory() noexcept {
+    generation(); // a child of fork is told apart here
+    return the_state.process.load(std::memory_order_relaxed) != system_call(SYS_getpid);
+}
+
 void on_new_generation(void (*call)() noexcept) noexcept {
     the_state.in_child.store(call, std::memory_order_relaxed);
 }

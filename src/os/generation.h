@@ -19,6 +19,9 @@ uint32_t generation() noexcept;
 // Called in the child; harmless when the kernel has already said so.
 [[gnu::cold]] void after_fork_in_child() noexcept;
 
+// Does the caller run in another process than the one that the memory belongs to: a child of vfork?
+[[nodiscard, gnu::cold]] bool in_borrowed_memory() noexcept;
+
 // `call` runs in a child when it is noticed: by the first thread that asks for the generation, in the middle
 // of whatever it does. One at most.
 void on_new_generation(void (*call)() noexcept) noexcept;

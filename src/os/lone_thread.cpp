@@ -85,8 +85,8 @@ struct beginning {
 
 constexpr size_t mask_bytes = 1024;
 
-[[gnu::cold]] void begin(const beginning* with) noexcept {
-    system_call(SYS_prctl, PR_SET_NAME, reinterpret_cast<long>(with->name));
+// With the first thread's affinity, not its creator's, and without a real-time priority.
+[[gnu::cold]] void run_as_by_default() noexcept {
     const int priority = 0;
     system_call(SYS_sched_setscheduler, 0, SCHED_NORMAL, reinterpret_cast<long>(&priority));
     alignas(8) unsigned char mask[mask_bytes];
@@ -94,6 +94,13 @@ constexpr size_t mask_bytes = 1024;
                                     reinterpret_cast<long>(mask));
     if (!failed(length))
         system_call(SYS_sched_setaffinity, 0, length, reinterpret_cast<long>(mask));
+}
+
+[[gnu::cold]] void begin(const beginning* with) noexcept {
+    system_call(SYS_prctl, PR_SET_NAME, reinterpret_cast<long>(with->name));
+    // Under a seccomp filter only what every program needs: an unusual call may end the process.
+    if (system_call(SYS_prctl, PR_GET_SECCOMP) == 0)
+        run_as_by_default();
     with->run();
 }
 

@@ -2,8 +2,8 @@
 // program's libraries, gets no signal, and is gone in a child of fork. It may call nothing of libc but what
 // needs no thread: system calls, the clock, memory functions.
 //
-// It runs where the kernel would have its parent run by default: with the affinity of the process's first
-// thread, and no real-time priority.
+// It has the affinity of the process's first thread and no real-time priority, whatever its creator has; but
+// not under a seccomp filter.
 #pragma once
 
 #include <atomic>

@@ -180,6 +180,20 @@ private:
     uint32_t purges_began_in_ = 0;
 };
 
+// Calls visit(block, mask) for what each block has of the slices in a row from `at` on.
+// Inlined, so that what few processes need has no part among what all do.
+template <typename Visit>
+[[gnu::always_inline]] inline void page_tier::for_each_part(uintptr_t at, uint32_t slices,
+                                                            Visit visit) const noexcept {
+    while (slices != 0) {
+        const auto first = static_cast<unsigned>((at & (block_size - 1)) >> slice_shift);
+        const uint32_t here = slices < slices_per_block - first ? slices : slices_per_block - first;
+        visit(*map_->block_of(at), run_mask(first, here));
+        at += slice_count{here}.bytes();
+        slices -= here;
+    }
+}
+
 template <typename Visit>
 void page_tier::for_each_span(Visit visit) noexcept {
     if (!lock(true))

@@ -1,4 +1,5 @@
-// A seccomp filter that answers some system calls with an error, in all threads and everything they execute.
+// A seccomp filter that answers some system calls with an error, or ends the process, in all threads and
+// everything they execute.
 #pragma once
 
 #include "harness.h"
@@ -12,12 +13,12 @@
 
 namespace filter {
 
-inline void refuse(const std::vector<long>& calls, int error) {
+inline void answer(const std::vector<long>& calls, unsigned action) {
     std::vector<sock_filter> program;
     program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
     for (long call : calls) {
         program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1));
-        program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)));
+        program.push_back(BPF_STMT(BPF_RET | BPF_K, action));
     }
     program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     const sock_fprog whole{static_cast<unsigned short>(program.size()), program.data()};
@@ -25,6 +26,14 @@ inline void refuse(const std::vector<long>& calls, int error) {
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &whole) != 0) {
         harness::skip("the kernel has no seccomp filters");
     }
+}
+
+inline void refuse(const std::vector<long>& calls, int error) {
+    answer(calls, SECCOMP_RET_ERRNO | static_cast<unsigned>(error));
+}
+
+inline void kill(const std::vector<long>& calls) {
+    answer(calls, SECCOMP_RET_KILL_PROCESS);
 }
 
 } // namespace filter

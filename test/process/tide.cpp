@@ -1,5 +1,6 @@
 // Memory goes back in a process that makes no call, and the thread that does it is in nobody's way. No test
 // asks how long that takes: each waits until it has happened.
+#include "filter.h"
 #include "harness.h"
 #include "workload.h"
 
@@ -260,6 +261,23 @@ PART(returns_at_calls) {
     all.require_intact();
 }
 
+// As a program may have itself confined: what isn't allowed ends it. The thread needs no more than malloc
+// does anyway, and a name.
+PROMISE(the_background_thread_gets_along_with_a_filter_that_kills) {
+    const pid_t child = fork_guarded();
+    if (child == 0) {
+        filter::kill(
+            {SYS_sched_setscheduler, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_process_madvise});
+        const bystander other;
+        wait_for_background_thread();
+        const size_t before = resident_bytes();
+        blocks(100'000, 400).free_all_but_one_in(0);
+        wait_until_resident(before + 16 * kMebibyte);
+        _exit(0);
+    }
+    require_success(child);
+}
+
 PROMISE(the_background_thread_gets_no_signal) {
     const bystander other;
     const int id = wait_for_background_thread();
@@ -304,6 +322,47 @@ PROMISE(a_child_of_fork_has_no_background_thread_until_it_needs_one) {
     }
 }
 
+// The first slow call of the child is the first to notice that it is one, and starts the thread.
+PROMISE(a_child_of_fork_may_need_the_background_thread_at_its_first_call) {
+    { const bystander other; } // from here on glibc says that there are threads; the library hasn't asked
+    for (int i = 0; i < 200; ++i) {
+        const pid_t child = fork_guarded();
+        if (child == 0) {
+            void* large = std::malloc(300'000); // no magazine has it
+            REQUIRE(large != nullptr);
+            std::free(large);
+            wait_for_background_thread();
+            std::exit(0);
+        }
+        require_success(child);
+    }
+}
+
+// The thread would be the child's, and end with it. (Among threads a child of vfork may only allocate where
+// the caches are locked: see spawn.cpp.)
+PROMISE(a_vfork_child_that_allocates_leaves_the_background_thread_to_its_parent) {
+    require_success(run_part("lets_a_vfork_child_allocate", {.environment = {"LOWTIDE_CONF=rseq:false"}}));
+}
+
+PART(lets_a_vfork_child_allocate) {
+    const bystander other;
+    wait_for_background_thread();
+    const pid_t parent = fork_guarded(); // it has none, and the next slow call starts one
+    if (parent == 0) {
+        const pid_t child = vfork();
+        if (child == 0) {
+            for (int i = 0; i < 1000; ++i) {
+                std::free(std::malloc(100'000));
+            }
+            _exit(0);
+        }
+        require_success(child);
+        wait_for_background_thread();
+        _exit(0);
+    }
+    require_success(parent);
+}
+
 PROMISE(the_background_thread_follows_a_process_that_gives_up_its_rights) {
     if (geteuid() != 0) {
         skip("only root can change its ids");
@@ -315,8 +374,9 @@ PROMISE(the_background_thread_follows_a_process_that_gives_up_its_rights) {
         REQUIRE(setgroups(0, nullptr) == 0 && setresgid(65534, 65534, 65534) == 0 &&
                 setresuid(65534, 65534, 65534) == 0);
         const std::string own = status_line(static_cast<int>(syscall(SYS_gettid)), "Uid:");
-        while (status_line(wait_for_background_thread(), "Uid:") != own) {
-            usleep(700'000); // so long without a call that it looks round
+        // It looks round after some time without a call: how long that takes is the machine's business.
+        for (unsigned tenths = 7; status_line(wait_for_background_thread(), "Uid:") != own; tenths *= 2) {
+            usleep(tenths * 100'000);
         }
         _exit(0);
     }

@@ -1,15 +1,55 @@
 // The heap of entry/heap.h alone. Its fast paths and rseq are nothing that a sanitizer can see: the caches
 // are the locked ones here (LOWTIDE_CONF=rseq:false), which are the same words under a lock.
+//
+// The background thread is one that a sanitizer knows, and returns memory all the time.
 #include "face.h"
 
+#include "entry/background.h"
 #include "entry/fast_path.h"
 #include "entry/heap.h"
 
 #include <cerrno>
+#include <chrono>
+#include <mutex>
+#include <thread>
 
 namespace lowtide {
 
 void prepare_fast_paths(const cache&) noexcept {}
+
+constinit background the_background;
+void background::allow(background_use) noexcept {}
+void background::note_other_call() noexcept {}
+
+namespace {
+
+class tide {
+public:
+    tide()
+        : thread_([this] {
+              the_heap.start();
+              the_heap.attend(true);
+              for (unsigned i = 1; !stop_; ++i) {
+                  {
+                      const std::lock_guard guard(ebbing);
+                      the_heap.ebb(i % 4 == 0);
+                  }
+                  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+              }
+          }) {}
+    ~tide() {
+        stop_ = true;
+        thread_.join();
+    }
+
+    std::mutex ebbing; // held while objects are on their way
+
+private:
+    std::atomic<bool> stop_{false};
+    std::thread thread_;
+} the_tide;
+
+} // namespace
 
 } // namespace lowtide
 
@@ -72,6 +112,7 @@ bool owns(const void* p) {
 }
 
 size_t live_bytes() {
+    const std::lock_guard guard(lowtide::the_tide.ebbing);
     lowtide::account a;
     the_heap.fill(a);
     return a.live_bytes;
