@@ -2,6 +2,8 @@
 
 #include "entry/heap.h"
 #include "os/futex.h"
+#include "os/generation.h"
+#include "os/machine.h"
 
 // False once the process has had a second thread (glibc 2.32). Where it isn't there, `auto` never finds one.
 extern "C" char __libc_single_threaded __attribute__((weak));
@@ -15,6 +17,12 @@ constexpr uint64_t look_every_ms = 100;
 constexpr unsigned looks_a_step = 5;
 // After so many without a slow call everything goes back.
 constexpr unsigned looks_to_quiet = 5;
+// How long it sleeps before it ends: a process that was left alone shows no thread that it didn't make.
+constexpr uint64_t sleep_ms = 10'000;
+// What the end of the process waits for: a system call, but not a lock that the caller itself has
+// interrupted.
+constexpr uint64_t end_ms = 100;
+constexpr uint64_t refusal_ms = 10'000;
 
 bool has_threads() noexcept {
     return &__libc_single_threaded != nullptr && __libc_single_threaded == 0;
@@ -23,12 +31,15 @@ bool has_threads() noexcept {
 } // namespace
 
 constinit background the_background;
+constinit std::atomic<uint32_t> background::nothing_to_note{noted};
 
 void background::allow(background_use use) noexcept {
-    os::on_new_generation(
-        []() noexcept { the_background.phase_.store(phase::absent, std::memory_order_relaxed); });
     use_.store(use, std::memory_order_relaxed);
+    if (use != background_use::never)
+        phase_.store(&os::word_of_process(), std::memory_order_release);
 }
+
+// ---- in the program's threads
 
 // What most processes have, one thread, is found out here, without a page of what few need.
 void background::note_other_call() noexcept {
@@ -38,83 +49,76 @@ void background::note_other_call() noexcept {
 }
 
 void background::note_first_call() noexcept {
-    phase now = phase_.load(std::memory_order_relaxed);
-    switch (now) {
-    case phase::absent:
-        start();
-        return;
-    case phase::asleep:
-        if (phase_.compare_exchange_strong(now, phase::noted))
-            wake();
-        return;
-    case phase::awake:
-        phase_.compare_exchange_strong(now, phase::noted);
-        return;
-    case phase::noted:
-        return;
-    }
+    uint32_t now = word().load(std::memory_order_relaxed);
+    if (now == absent)
+        return start();
+    // libc changes the ids of the threads that it knows only: this one ends, and the next has the new ones.
+    if (now != noted && ids_.load(std::memory_order_relaxed) != os::ids_of_thread())
+        stopping_.store(true, std::memory_order_relaxed);
+    if (now != noted && word().compare_exchange_strong(now, noted) && now == asleep)
+        wake();
 }
 
 void background::start() noexcept {
-    // In a child that nobody has noticed to be one the phase becomes `absent` when it is noticed: that must
-    // be before the thread begins, and in_borrowed_memory() asks.
-    phase now = phase::absent;
-    if (os::steps_itself() || os::in_borrowed_memory() || !phase_.compare_exchange_strong(now, phase::noted))
+    uint32_t now = absent;
+    if (os::steps_itself() || os::in_borrowed_memory() ||
+        os::now_ms() < not_before_ms_.load(std::memory_order_relaxed) ||
+        !word().compare_exchange_strong(now, noted))
         return;
     started_.store(true, std::memory_order_relaxed);
-    // Refused (a limit on threads, a filter): there will be none in this process.
-    if (!thread_.start([]() noexcept { the_background.run(); }, "lowtide"))
-        use_.store(background_use::never, std::memory_order_relaxed);
+    stopping_.store(use_.load(std::memory_order_relaxed) == background_use::never, std::memory_order_relaxed);
+    ids_.store(os::ids_of_thread(), std::memory_order_relaxed);
+    if (thread_.start([]() noexcept { the_background.run(); }, "lowtide"))
+        return;
+    not_before_ms_.store(os::now_ms() + refusal_ms, std::memory_order_relaxed);
+    word().store(absent, std::memory_order_relaxed);
 }
 
 void background::wake() noexcept {
-    wakes_.fetch_add(1, std::memory_order_relaxed);
-    os::futex_wake_one(reinterpret_cast<const uint32_t*>(&wakes_));
-}
-
-void background::run() noexcept {
-    the_heap.attend(true);
-    unsigned quiet = 0;
-    unsigned looks = 0;
-    while (!stopping_.load(std::memory_order_relaxed)) {
-        phase_.store(phase::awake, std::memory_order_relaxed);
-        const uint32_t wakes = wakes_.load(std::memory_order_relaxed);
-        if (!stopping_.load(std::memory_order_relaxed))
-            os::futex_wait_ms(reinterpret_cast<const uint32_t*>(&wakes_), wakes, look_every_ms);
-        if (stopping_.load(std::memory_order_relaxed))
-            return;
-        quiet = phase_.load(std::memory_order_relaxed) == phase::noted ? 0 : quiet + 1;
-        if (quiet >= looks_to_quiet) {
-            the_heap.ebb(true);
-            quiet = 0;
-            if (!sleep_until_called())
-                return;
-        } else if (++looks % looks_a_step == 0) {
-            the_heap.ebb(false);
-        }
-    }
-}
-
-// False when the thread has to end.
-bool background::sleep_until_called() noexcept {
-    const uint32_t wakes = wakes_.load(std::memory_order_relaxed);
-    phase now = phase::awake;
-    if (!phase_.compare_exchange_strong(now, phase::asleep))
-        return true; // there has been a call
-    while (phase_.load(std::memory_order_relaxed) == phase::asleep &&
-           !stopping_.load(std::memory_order_relaxed))
-        os::futex_wait(reinterpret_cast<const uint32_t*>(&wakes_), wakes);
-    if (os::has_ids_of_process())
-        return true;
-    the_heap.attend(false);
-    phase_.store(phase::absent, std::memory_order_relaxed); // the next call starts one that has
-    return false;
+    wakes_.fetch_add(1, std::memory_order_release);
+    os::futex_wake_one(wakes());
 }
 
 void background::end() noexcept {
     stopping_.store(true, std::memory_order_relaxed);
     wake();
-    thread_.join();
+    thread_.join(end_ms);
+}
+
+// ---- in the thread
+
+void background::run() noexcept {
+    the_heap.attend(true);
+    unsigned quiet = 0;
+    unsigned looks = 0;
+    for (bool stays = true; stays;) {
+        const uint32_t before = wakes_.load(std::memory_order_acquire);
+        if (stopping_.load(std::memory_order_relaxed))
+            break;
+        os::futex_wait_ms(wakes(), before, look_every_ms);
+        quiet = word().exchange(awake, std::memory_order_relaxed) == noted ? 0 : quiet + 1;
+        if (quiet >= looks_to_quiet) {
+            the_heap.ebb(true);
+            quiet = 0;
+            stays = sleep_until_called();
+        } else if (++looks % looks_a_step == 0) {
+            the_heap.ebb(false);
+        }
+    }
+    the_heap.attend(false);
+    word().store(absent, std::memory_order_release); // the next call starts another
+}
+
+// False when the thread is to end: nobody has called for long.
+bool background::sleep_until_called() noexcept {
+    const uint32_t before = wakes_.load(std::memory_order_acquire);
+    uint32_t now = awake;
+    if (!word().compare_exchange_strong(now, asleep))
+        return true; // there has been a call
+    if (!stopping_.load(std::memory_order_relaxed))
+        os::futex_wait_ms(wakes(), before, sleep_ms);
+    now = asleep;
+    return !word().compare_exchange_strong(now, awake);
 }
 
 } // namespace lowtide

@@ -205,7 +205,7 @@ void heap::ebb(bool quiet) noexcept {
     const bool returns = settings_.decay_ms >= 0;
     if (relieving_.lock_outermost() == os::acquired::mine)
         return;
-    front_.return_rested();
+    front_.return_rested(quiet);
     bool left = false;
     if (returns)
         slabs_.give_holes_back(quiet ? 0 : rest, left);

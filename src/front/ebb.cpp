@@ -44,14 +44,17 @@ void front::drain() noexcept {
         const size_class c{static_cast<uint8_t>(i)};
         drain_row(c, position::loaded); // where the kernel has no such membarrier
         drain_row(c, position::spare);
-        if (is_run_class(c))
-            continue;
-        for (stock s = depot_.take(c, nullptr); s.m != nullptr; s = depot_.take(c, nullptr))
-            flush(c, s);
-        discard(c, depot_.sweep(c));
+        if (!is_run_class(c))
+            drain_depot(c);
     }
     drain_parked();
     slabs_->release_empty();
+}
+
+void front::drain_depot(size_class c) noexcept {
+    for (stock s = depot_.take(c, nullptr); s.m != nullptr; s = depot_.take(c, nullptr))
+        flush(c, s);
+    discard(c, depot_.sweep(c));
 }
 
 void front::return_idle_depot(size_class c) noexcept {
@@ -60,18 +63,24 @@ void front::return_idle_depot(size_class c) noexcept {
     discard(c, depot_.sweep(c));
 }
 
-void front::return_rested() noexcept {
+void front::return_rested(bool all) noexcept {
     if (!uses_magazines())
         return;
     if (seen_ == nullptr)
         seen_ = static_cast<magazine_row*>(records_->allocate(cache_.rows() * sizeof(magazine_row)));
-    if (seen_ == nullptr)
-        return;
-    cache::holdings all;
-    cache_.collect_rested(all, seen_);
-    flush_all(all);
-    for (unsigned i = 1; i <= slab_classes; ++i)
-        return_idle_depot(size_class{static_cast<uint8_t>(i)});
+    cache::holdings found;
+    if (all)
+        cache_.collect(found);
+    else if (seen_ != nullptr)
+        cache_.collect_rested(found, seen_);
+    flush_all(found);
+    for (unsigned i = 1; i <= slab_classes; ++i) {
+        const size_class c{static_cast<uint8_t>(i)};
+        if (all)
+            drain_depot(c);
+        else if (!depot_.is_vacant(c))
+            return_idle_depot(c);
+    }
 }
 
 // Now and then, on slow paths: what nobody has needed for a while goes down a tier, and from the lowest to

@@ -60,8 +60,9 @@ public:
     // Everything that all rows and the depots hold back to the tiers below.
     [[gnu::cold]] void drain() noexcept;
 
-    // What nobody has touched, or needed, since the last call, to the tiers below. One thread at a time.
-    [[gnu::cold]] void return_rested() noexcept;
+    // What nobody has touched, or needed, since the last call, to the tiers below; or `all`. One thread at a
+    // time, which may be one without rows.
+    [[gnu::cold]] void return_rested(bool all) noexcept;
 
     // From now on, in this process, somebody calls return_rested() and slab_tier::give_holes_back() now and
     // then: the program's own slow calls leave the latter to them. Until `yes` is false.
@@ -106,6 +107,7 @@ private:
     void drain_row(size_class c, position where) noexcept;
     void drain_parked() noexcept;
     [[gnu::cold]] void flush_all(cache::holdings& all) noexcept;
+    [[gnu::cold]] void drain_depot(size_class c) noexcept;
     [[LOWTIDE_RARE, gnu::noinline]] void return_idle_depot(size_class c) noexcept;
     [[LOWTIDE_RARE]] void retire(span& s) noexcept;
     void tick() noexcept;

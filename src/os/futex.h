@@ -23,8 +23,10 @@ inline void futex_wait_ms(const uint32_t* word, uint32_t while_value, uint64_t m
 
 // For a word that the kernel itself wakes the waiters of (CLONE_CHILD_CLEARTID): it doesn't know that they
 // are private.
-inline void futex_wait_shared(const uint32_t* word, uint32_t while_value) noexcept {
-    system_call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAIT, static_cast<long>(while_value), 0);
+inline void futex_wait_shared_ms(const uint32_t* word, uint32_t while_value, uint64_t ms) noexcept {
+    const timespec timeout{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000) * 1'000'000};
+    system_call(SYS_futex, reinterpret_cast<long>(word), FUTEX_WAIT, static_cast<long>(while_value),
+                reinterpret_cast<long>(&timeout));
 }
 
 inline void futex_wake_one(const uint32_t* word) noexcept {

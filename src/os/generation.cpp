@@ -10,19 +10,18 @@ namespace lowtide::os {
 namespace {
 
 struct state {
-    std::atomic<std::atomic<uint32_t>*> page{
-        nullptr};                    // the page that is wiped in a child; 0 = not noticed yet
+    // The page that is wiped in a child: the number, 0 = not noticed yet, and word_of_process().
+    std::atomic<std::atomic<uint32_t>*> page{nullptr};
     std::atomic<uint32_t> latest{1}; // survives the fork, unlike the page's number
     std::atomic<uintptr_t> survivor{0};
-    std::atomic<long> process{0}; // the id of the process that the page's number is of
-    std::atomic<void (*)() noexcept> in_child{nullptr};
-    std::atomic<uint32_t> plain{1}; // takes the page's part where the kernel can't wipe
+    std::atomic<long> process{0};         // the id of the process that the page's number is of
+    std::atomic<uint32_t> plain[2]{1, 0}; // takes the page's part where the kernel can't wipe
 };
 constinit state the_state;
 
 std::atomic<uint32_t>* make_page() noexcept {
     const uintptr_t base = map(page_size(), page_size());
-    std::atomic<uint32_t>* fresh = &the_state.plain;
+    std::atomic<uint32_t>* fresh = the_state.plain;
     if (base != 0 && wipe_on_fork(base, page_size()))
         fresh = reinterpret_cast<std::atomic<uint32_t>*>(base);
     else if (base != 0)
@@ -32,7 +31,7 @@ std::atomic<uint32_t>* make_page() noexcept {
     the_state.process.store(system_call(SYS_getpid), std::memory_order_relaxed);
     if (the_state.page.compare_exchange_strong(expected, fresh))
         return fresh;
-    if (fresh != &the_state.plain)
+    if (fresh != the_state.plain)
         release(base, page_size());
     return expected;
 }
@@ -47,8 +46,6 @@ std::atomic<uint32_t>* make_page() noexcept {
     if (number.compare_exchange_strong(seen, next)) {
         the_state.latest.store(next, std::memory_order_relaxed);
         the_state.process.store(system_call(SYS_getpid), std::memory_order_relaxed);
-        if (const auto call = the_state.in_child.load(std::memory_order_relaxed))
-            call();
         return next;
     }
     return seen;
@@ -70,7 +67,8 @@ void after_fork_in_child() noexcept {
     // Not wiped, and not noticed: the kernel can't, or an emulator (qemu-user 7.2) only says that it will.
     std::atomic<uint32_t>* page = the_state.page.load(std::memory_order_acquire);
     if (page != nullptr && the_state.process.load(std::memory_order_relaxed) != system_call(SYS_getpid))
-        page->store(0, std::memory_order_relaxed);
+        for (int i = 0; i < 2; ++i)
+            page[i].store(0, std::memory_order_relaxed);
     generation();
 }
 
@@ -79,13 +77,14 @@ bool in_borrowed_memory() noexcept {
     return the_state.process.load(std::memory_order_relaxed) != system_call(SYS_getpid);
 }
 
-void on_new_generation(void (*call)() noexcept) noexcept {
-    the_state.in_child.store(call, std::memory_order_relaxed);
+std::atomic<uint32_t>& word_of_process() noexcept {
+    generation();
+    return the_state.page.load(std::memory_order_relaxed)[1];
 }
 
 bool fork_is_noticed() noexcept {
     generation();
-    return the_state.page.load(std::memory_order_relaxed) != &the_state.plain;
+    return the_state.page.load(std::memory_order_relaxed) != the_state.plain;
 }
 
 bool survived_fork(uintptr_t thread) noexcept {

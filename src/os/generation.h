@@ -7,6 +7,7 @@
 // after_fork_in_child().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace lowtide::os {
@@ -22,9 +23,9 @@ uint32_t generation() noexcept;
 // Does the caller run in another process than the one that the memory belongs to: a child of vfork?
 [[nodiscard, gnu::cold]] bool in_borrowed_memory() noexcept;
 
-// `call` runs in a child when it is noticed: by the first thread that asks for the generation, in the middle
-// of whatever it does. One at most.
-void on_new_generation(void (*call)() noexcept) noexcept;
+// A word of the process's own: 0 in a child of fork from its beginning on (where the kernel can't wipe: from
+// after_fork_in_child() on), until somebody there stores something.
+[[nodiscard]] std::atomic<uint32_t>& word_of_process() noexcept;
 
 // Does the kernel say that it wipes the page? Otherwise somebody has to call after_fork_in_child().
 [[nodiscard]] bool fork_is_noticed() noexcept;

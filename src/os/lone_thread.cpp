@@ -4,6 +4,7 @@
 #include "os/futex.h"
 #include "os/generation.h"
 #include "os/machine.h"
+#include "os/rseq.h"
 #include "os/syscall.h"
 #include "os/thread.h"
 #include "os/vm.h"
@@ -11,7 +12,6 @@
 #include <csignal>
 #include <linux/sched.h>
 #include <new>
-#include <string_view>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -106,6 +106,26 @@ constexpr size_t mask_bytes = 1024;
 
 } // namespace
 
+namespace {
+
+constexpr size_t control_block_bytes = 256; // libc's own: a pointer to itself, and zeros
+constexpr size_t rseq_area_bytes = 64;
+
+// What lies around the thread pointer, at these distances.
+struct extent {
+    size_t below = 0;
+    size_t above = 0;
+    void add(int64_t distance, size_t bytes) noexcept {
+        const int64_t end = distance + static_cast<int64_t>(bytes);
+        if (distance < 0 && static_cast<size_t>(-distance) > below)
+            below = static_cast<size_t>(-distance);
+        if (end > 0 && static_cast<size_t>(end) > above)
+            above = static_cast<size_t>(end);
+    }
+};
+
+} // namespace
+
 bool steps_itself() noexcept {
 #if defined(__x86_64__)
     constexpr uint64_t trap_flag = 0x100;
@@ -120,26 +140,39 @@ bool steps_itself() noexcept {
 bool lone_thread::make_stack() noexcept {
     if (mapping_ != 0 && generation_ == generation())
         return true;
-    constexpr size_t control_block_bytes = 256; // libc's own: a pointer to itself, and zeros
-    const auto here = reinterpret_cast<intptr_t>(&lowtide_thread) - static_cast<intptr_t>(this_thread());
-    const size_t below = here < 0 ? static_cast<size_t>(-here) : 0;
-    const size_t above = here > 0 ? static_cast<size_t>(here) + sizeof(lowtide_thread) : 0;
-    mapping_bytes_ = align_up(stack_bytes + align_up(below, 64) + above + control_block_bytes, page_size());
+    const auto here = static_cast<int64_t>(reinterpret_cast<uintptr_t>(&lowtide_thread) - this_thread());
+    rseq_place rseq{};
+    const bool has_rseq = find_rseq(rseq) != rseq_support::locked;
+    extent of;
+    of.add(0, control_block_bytes);
+    of.add(here, sizeof(lowtide_thread));
+    if (has_rseq)
+        of.add(rseq.area, rseq_area_bytes);
+    const size_t below = align_up(of.below, 64);
+    mapping_bytes_ = align_up(stack_bytes + below + of.above, page_size());
     mapping_ = map(mapping_bytes_, page_size());
     if (mapping_ == 0)
         return false;
+    decommit(mapping_, page_size()); // where a stack that is too small would end
     system_call(SYS_madvise, static_cast<long>(mapping_), static_cast<long>(mapping_bytes_), MADV_DONTFORK);
-    control_block_ = mapping_ + stack_bytes + align_up(below, 64);
+    control_block_ = mapping_ + stack_bytes + below;
     generation_ = generation();
+    alive_.store(0, std::memory_order_relaxed); // the parent's
     *reinterpret_cast<uintptr_t*>(control_block_) = control_block_; // %fs:0
-    new (reinterpret_cast<void*>(static_cast<uintptr_t>(static_cast<intptr_t>(control_block_) + here)))
-        thread_area{};
+    const auto at = [this](int64_t distance) {
+        return reinterpret_cast<void*>(control_block_ + static_cast<uintptr_t>(distance));
+    };
+    auto* area = new (at(here)) thread_area{};
+    area->lone = true;
+    if (has_rseq) // not registered, and it must not look so
+        static_cast<thread_area*>(at(rseq.area))->cpu_id = -1;
     return true;
 }
 
 bool lone_thread::start(void (*run)() noexcept, const char* name) noexcept {
-    join();
-    if (!make_stack())
+    constexpr uint64_t end_of_the_last_ms = 1000; // all that it has left to do is to exit
+    join(end_of_the_last_ms);
+    if (!make_stack() || alive_.load(std::memory_order_acquire) != 0)
         return false;
     uintptr_t top = mapping_ + stack_bytes;
     auto* with = reinterpret_cast<beginning*>(top -= align_up(sizeof(beginning), 16));
@@ -153,58 +186,27 @@ bool lone_thread::start(void (*run)() noexcept, const char* name) noexcept {
                 reinterpret_cast<long>(&before), sizeof(all));
     alive_.store(1, std::memory_order_relaxed);
     const long id = clone_thread(frame, &alive_, control_block_);
-    system_call(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&before), 0, sizeof(all));
     if (failed(id))
         alive_.store(0, std::memory_order_relaxed);
+    system_call(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&before), 0, sizeof(all));
     return !failed(id);
 }
 
-void lone_thread::join() noexcept {
+void lone_thread::join(uint64_t ms) noexcept {
     if (mapping_ == 0 || generation_ != generation())
         return;
-    for (uint32_t id = alive_.load(std::memory_order_acquire); id != 0;
+    const uint64_t until = now_ms() + ms;
+    for (uint32_t id = alive_.load(std::memory_order_acquire); id != 0 && now_ms() < until;
          id = alive_.load(std::memory_order_acquire))
-        futex_wait_shared(reinterpret_cast<const uint32_t*>(&alive_), id);
+        futex_wait_shared_ms(reinterpret_cast<const uint32_t*>(&alive_), id, ms);
 }
 
-// ---- ids
-
-namespace {
-
-// The four numbers behind `key` in the kernel's status text are real, effective, saved and file system id.
-[[gnu::cold]] bool same_ids(std::string_view status, std::string_view key,
-                            const uint32_t (&own)[3]) noexcept {
-    size_t at = status.find(key);
-    if (at == status.npos)
-        return true; // nothing is known
-    at += key.size();
-    for (const uint32_t id : own) {
-        while (at < status.size() && (status[at] == '\t' || status[at] == ' '))
-            ++at;
-        uint32_t number = 0;
-        for (; at < status.size() && status[at] >= '0' && status[at] <= '9'; ++at)
-            number = number * 10 + static_cast<uint32_t>(status[at] - '0');
-        if (number != id)
-            return false;
-    }
-    return true;
-}
-
-} // namespace
-
-bool has_ids_of_process() noexcept {
-    char text[1024];
-    const long length = read_file("/proc/self/status", text, sizeof(text)); // of the first thread
-    if (length <= 0)
-        return true;
-    const std::string_view status(text, static_cast<size_t>(length));
-    uint32_t user[3] = {};
-    uint32_t group[3] = {};
-    system_call(SYS_getresuid, reinterpret_cast<long>(&user[0]), reinterpret_cast<long>(&user[1]),
-                reinterpret_cast<long>(&user[2]));
-    system_call(SYS_getresgid, reinterpret_cast<long>(&group[0]), reinterpret_cast<long>(&group[1]),
-                reinterpret_cast<long>(&group[2]));
-    return same_ids(status, "\nUid:", user) && same_ids(status, "\nGid:", group);
+// Calls that every filter allows; saved ids would need others.
+uint64_t ids_of_thread() noexcept {
+    uint64_t ids = 0;
+    for (const long call : {SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid})
+        ids = ids * 0x100000001b3 + static_cast<uint64_t>(system_call(call));
+    return ids;
 }
 
 } // namespace lowtide::os

@@ -1,6 +1,6 @@
 // A thread that libc doesn't know: it counts for no pthread_exit, has no thread-local variables of the
-// program's libraries, gets no signal, and is gone in a child of fork. It may call nothing of libc but what
-// needs no thread: system calls, the clock, memory functions.
+// program's libraries, gets no signal, and is gone in a child of fork. It may call nothing of libc but memory
+// functions: any other may be the program's own, or need a thread that libc knows.
 //
 // It has the affinity of the process's first thread and no real-time priority, whatever its creator has; but
 // not under a seccomp filter.
@@ -21,8 +21,9 @@ public:
     // False when the system refuses. The one before, if any, is about to end. Async-signal-safe.
     [[nodiscard, gnu::cold]] bool start(void (*run)() noexcept, const char* name) noexcept;
 
-    // Waits until it has ended, if it was started in this process. `run` has to have been told to return.
-    [[gnu::cold]] void join() noexcept;
+    // Waits until it has ended, if it was started in this process, but no longer than that. `run` has to have
+    // been told to return.
+    [[gnu::cold]] void join(uint64_t ms) noexcept;
 
 private:
     static constexpr size_t stack_bytes = 64 * 1024;
@@ -37,8 +38,7 @@ private:
     uint32_t generation_ = 0; // of the process that the mapping is in
 };
 
-// Does the calling thread have the ids (user, group) of the process's first thread? Not, where the process
-// has changed them with libc's functions, which don't know a lone thread.
-[[nodiscard, gnu::cold]] bool has_ids_of_process() noexcept;
+// A number that stands for the user and group ids of the calling thread, real and effective.
+[[nodiscard, gnu::cold]] uint64_t ids_of_thread() noexcept;
 
 } // namespace lowtide::os

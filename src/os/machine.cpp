@@ -1,8 +1,10 @@
 #include "os/machine.h"
 
 #include "os/syscall.h"
+#include "os/thread.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -56,7 +58,11 @@ unsigned usable_cpus() noexcept {
 
 uint64_t now_ms() noexcept {
     timespec now{};
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // vDSO; can't fail with these arguments
+    if (lowtide_thread
+            .lone) // the program may have a clock_gettime of its own, which needs a thread of libc's
+        system_call(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, reinterpret_cast<long>(&now));
+    else
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // vDSO; can't fail with these arguments
     return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
@@ -141,7 +147,24 @@ void exit_at_once(int status) noexcept {
     _exit(status);
 }
 
+// A handler of the program's can't run on a thread that libc doesn't know: there the signal does what it does
+// by default.
+[[gnu::cold]] static void abort_from_lone_thread() noexcept {
+    struct {
+        void* handler = nullptr; // SIG_DFL; as the kernel has it
+        unsigned long flags = 0;
+        void* restorer = nullptr;
+        uint64_t mask = 0;
+    } by_default;
+    const uint64_t abort_only = uint64_t{1} << (SIGABRT - 1);
+    system_call(SYS_rt_sigaction, SIGABRT, reinterpret_cast<long>(&by_default), 0, sizeof(abort_only));
+    system_call(SYS_rt_sigprocmask, SIG_UNBLOCK, reinterpret_cast<long>(&abort_only), 0, sizeof(abort_only));
+    system_call(SYS_tgkill, system_call(SYS_getpid), system_call(SYS_gettid), SIGABRT);
+}
+
 void abort_process() noexcept {
+    if (lowtide_thread.lone)
+        abort_from_lone_thread();
     abort();
 }
 

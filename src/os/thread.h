@@ -14,6 +14,7 @@ struct alignas(32) thread_area {
     uint32_t slot = 0;        // the locked caches: which row this thread uses, plus one; 0 = not chosen
     uint8_t held = 0;         // locks of ours that this thread holds or is about to take
     bool purging = false;     // in page_tier::purge_block, without its lock
+    bool lone = false;        // libc doesn't know this thread (lone_thread.h)
     bool interrupted = false; // a lock of ours was found held by this very thread: a signal handler allocates
 };
 

@@ -166,8 +166,10 @@ size_t page_tier::purge_block(block& b) noexcept {
     return refused != 0 ? 0 : purged;
 }
 
+// These two are called with the lock of a size class.
+
 bool page_tier::in_huge_page(uintptr_t base) noexcept {
-    if (!lock())
+    if (!lock(true))
         return false;
     const bool huge = map_->block_of(base)->huge;
     mutex_.unlock();
@@ -175,7 +177,7 @@ bool page_tier::in_huge_page(uintptr_t base) noexcept {
 }
 
 bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
-    if (!lock())
+    if (!lock(true))
         return false;
     block& b = *map_->block_of(base);
     const bool refused = is_refused();
@@ -187,7 +189,7 @@ bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
     if (was_huge)
         source_->no_more_huge_pages(b.base, block_size);
     const bool purged = source_->purge(base, bytes);
-    if (!lock())
+    if (!lock(true))
         return purged;
     if (purged) {
         purged_bytes_ += bytes;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -15,6 +16,7 @@
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <vector>
 
 using namespace harness;
@@ -381,6 +383,53 @@ PROMISE(the_background_thread_follows_a_process_that_gives_up_its_rights) {
         _exit(0);
     }
     require_success(child);
+}
+
+// What a short burst leaves in caches goes back too, though nothing of it was there when the thread looked
+// last.
+PROMISE(what_one_call_frees_after_a_long_rest_goes_back) {
+    const bystander other;
+    make_something_to_return();
+    for (int i = 0; i < 4; ++i) {
+        usleep(900'000);
+        const size_t before = resident_bytes();
+        void* once = std::malloc(16 * kMebibyte);
+        REQUIRE(once != nullptr);
+        std::memset(once, 1, 16 * kMebibyte);
+        std::free(once);
+        wait_until_resident(before + 2 * kMebibyte);
+    }
+}
+
+PROMISE(a_process_that_is_left_alone_has_no_background_thread) {
+    const bystander other;
+    wait_for_background_thread();
+    while (status_line(getpid(), "Threads:") != "Threads:\t2") {
+        wait_a_little();
+    }
+    wait_for_background_thread(); // and has one again when it needs it
+}
+
+// The thread waits for a lock then that is never given back.
+PROMISE(a_handler_that_has_interrupted_the_allocator_may_exit) {
+    for (int i = 0; i < 6; ++i) {
+        const pid_t child = fork_guarded();
+        if (child == 0) {
+            const bystander other;
+            wait_for_background_thread();
+            signal(SIGPROF, [](int) {
+                usleep(300'000);
+                std::exit(0);
+            });
+            const itimerval soon{{0, 0}, {0, 20'000 + i * 1000}};
+            REQUIRE(setitimer(ITIMER_PROF, &soon, nullptr) == 0);
+            for (;;) {
+                std::free(std::malloc(5000));
+                malloc_trim(0);
+            }
+        }
+        require_success(child);
+    }
 }
 
 PROMISE(a_process_may_exit_at_any_moment_of_its_background_thread) {

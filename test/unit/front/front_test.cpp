@@ -132,6 +132,28 @@ TEST_F(magazines, of_nobody_in_use_go_back_by_and_by) {
     EXPECT_EQ(held(idle), 0u);
 }
 
+TEST_F(magazines, that_nobody_touched_since_the_last_look_go_back_or_all) {
+    start();
+    const size_class rests = class_of(64);
+    const size_class works = class_of(1024);
+    const size_class only_seen_now = class_of(200);
+    give(rests, take(rests, 100));
+    give(works, take(works, 100));
+    caches.return_rested(false);
+    EXPECT_GT(caches.cached(rests), 0u) << "not looked at before";
+    const std::vector<void*> one = take(works, 1);
+    give(only_seen_now, take(only_seen_now, 10));
+    caches.return_rested(false);
+    EXPECT_EQ(caches.cached(rests), 0u);
+    EXPECT_GT(caches.cached(works), 0u);
+    EXPECT_GT(caches.cached(only_seen_now), 0u);
+    give(works, one);
+    caches.return_rested(true);
+    EXPECT_EQ(caches.cached(works), 0u);
+    EXPECT_EQ(caches.cached(only_seen_now), 0u);
+    EXPECT_TRUE(wrong_frees.empty());
+}
+
 TEST_F(magazines, give_everything_back_on_request) {
     start();
     for (const size_t size : {16u, 500u, 5000u, 60'000u}) {
