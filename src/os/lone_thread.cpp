@@ -104,10 +104,6 @@ constexpr size_t mask_bytes = 1024;
     with->run();
 }
 
-} // namespace
-
-namespace {
-
 constexpr size_t control_block_bytes = 256; // libc's own: a pointer to itself, and zeros
 constexpr size_t rseq_area_bytes = 64;
 
@@ -157,7 +153,7 @@ bool lone_thread::make_stack() noexcept {
     system_call(SYS_madvise, static_cast<long>(mapping_), static_cast<long>(mapping_bytes_), MADV_DONTFORK);
     control_block_ = mapping_ + stack_bytes + below;
     generation_ = generation();
-    alive_.store(0, std::memory_order_relaxed); // the parent's
+    alive_.store(0, std::memory_order_relaxed);                     // the parent's
     *reinterpret_cast<uintptr_t*>(control_block_) = control_block_; // %fs:0
     const auto at = [this](int64_t distance) {
         return reinterpret_cast<void*>(control_block_ + static_cast<uintptr_t>(distance));

@@ -18,6 +18,7 @@ namespace lowtide {
 void prepare_fast_paths(const cache&) noexcept {}
 
 constinit background the_background;
+constinit std::atomic<uint32_t> background::nothing_to_note{noted};
 void background::allow(background_use) noexcept {}
 void background::note_other_call() noexcept {}
 
