@@ -222,6 +222,7 @@ unsigned slab_tier::take(size_class c, void** end, unsigned wanted) noexcept {
                 break;
             shard.set_slabs(shard.slab_count() + 1);
             shard.free_objects += fresh->free_objects;
+            note_use(shard, *fresh); // even if nobody ever takes from it
             if (shard.current == nullptr)
                 shard.current = fresh;
             else
