@@ -78,7 +78,7 @@ TEST_F(slab_threads, that_free_each_others_objects_lose_none_and_share_none) {
 
 TEST_F(slab_threads, keep_what_they_have_while_holes_go_back) {
     std::atomic<bool> stop{false};
-    size_t bytes = 0;
+    std::atomic<size_t> bytes{0};
     std::thread tide([&] {
         bool left = false;
         for (unsigned i = 0; !stop; ++i)
@@ -86,7 +86,11 @@ TEST_F(slab_threads, keep_what_they_have_while_holes_go_back) {
     });
     std::vector<std::thread> all;
     for (unsigned t = 1; t <= 3; ++t)
-        all.emplace_back([this, t] { work(t, 300); });
+        all.emplace_back([&, t] {
+            do // the other thread may not have run yet
+                work(t, 300);
+            while (bytes == 0);
+        });
     for (std::thread& t : all)
         t.join();
     stop = true;
