@@ -97,11 +97,9 @@ private:
     void table(const metric& what) {
         title(fmt::format("{}, median and its ratio to the best", what.title));
         heading("noise");
-        const bool of_all = what.value == nullptr || what.value == &measurement::ns_per_operation ||
-                            what.value == &measurement::peak_rss_kib ||
-                            what.value == &measurement::minor_faults;
         for (const row& each : measured_.rows) {
-            if (!of_all && std::ranges::none_of(each.cells, [&](const cell& one) { return one.has(what); }))
+            if (!what.of_all && what.value != nullptr &&
+                std::ranges::none_of(each.cells, [&](const cell& one) { return one.has(what); }))
                 continue;
             left(each.about.name, first_);
             if (each.unavailable.empty())

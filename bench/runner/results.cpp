@@ -74,11 +74,10 @@ std::vector<std::optional<double>> row::ratios_to_others(const metric& what) con
 }
 
 std::vector<metric> results::metrics() const {
-    constexpr std::size_t always = 3;
     std::vector<metric> list;
     for (const metric& what : all_metrics) {
         const auto has = [&](const cell& each) { return each.has(what); };
-        if (list.size() < always || (what.value == nullptr && system_calls) ||
+        if (what.of_all || (what.value == nullptr && system_calls) ||
             std::ranges::any_of(rows, [&](const row& each) { return std::ranges::any_of(each.cells, has); }))
             list.push_back(what);
     }

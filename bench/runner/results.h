@@ -16,12 +16,13 @@ struct metric {
     const char* key;
     const char* title;
     double measurement::*value; // null: the system calls, which are counted in a run of their own
+    bool of_all = false;        // every workload has it
 };
 
 inline constexpr std::array<metric, 6> all_metrics{{
-    {"time", "time per operation", &measurement::ns_per_operation},
-    {"peak_rss", "peak RSS", &measurement::peak_rss_kib},
-    {"minor_faults", "minor page faults", &measurement::minor_faults},
+    {"time", "time per operation", &measurement::ns_per_operation, true},
+    {"peak_rss", "peak RSS", &measurement::peak_rss_kib, true},
+    {"minor_faults", "minor page faults", &measurement::minor_faults, true},
     {"idle_rss", "RSS after a second of idling", &measurement::idle_rss_kib},
     {"reload", "time per operation after idling", &measurement::reload_ns},
     {"system_calls", "system calls", nullptr},
@@ -82,7 +83,7 @@ struct results {
     std::vector<row> rows{};
 
     std::size_t failures() const;
-    /// Those that were measured: the first three always, the others where a workload has them.
+    /// Those that were measured: those of all workloads always, the others where one has them.
     std::vector<metric> metrics() const;
 };
 

@@ -11,7 +11,6 @@
 
 #include <array>
 #include <new>
-#include <semaphore.h>
 
 namespace lowtide::bench {
 namespace {
@@ -141,11 +140,6 @@ struct alignas(2 * cache_line) post {
     sem_t done;
     pthread_t id;
 };
-
-void wait_for(sem_t& semaphore) {
-    while (sem_wait(&semaphore) != 0) {
-    }
-}
 
 void* serve(void* argument) {
     post& self = *static_cast<post*>(argument);

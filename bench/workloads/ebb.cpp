@@ -6,15 +6,8 @@
 #include "threads.h"
 #include "workload.h"
 
-#include <semaphore.h>
-
 namespace lowtide::bench {
 namespace {
-
-void wait_for(sem_t& semaphore) {
-    while (sem_wait(&semaphore) != 0) {
-    }
-}
 
 /// Threads that have called the allocator and now wait: a server's.
 class idle_threads {

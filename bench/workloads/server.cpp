@@ -7,7 +7,6 @@
 #include "workload.h"
 
 #include <new>
-#include <semaphore.h>
 
 namespace lowtide::bench {
 namespace {
@@ -49,8 +48,7 @@ outcome serve(const parameters& with) {
     for (chain& each : chains)
         start_thread(generation, &each);
     for (unsigned i = 0; i < with.threads; ++i)
-        while (sem_wait(&ended) != 0) {
-        }
+        wait_for(ended);
     outcome result;
     for (chain& each : chains) {
         each.work.clear();

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 
 namespace lowtide::bench {
 
@@ -14,6 +15,12 @@ inline pthread_t start_thread(void* (*entry)(void*), void* argument) {
     if (pthread_create(&id, nullptr, entry, argument) != 0)
         give_up("cannot start a thread");
     return id;
+}
+
+/// Through interruptions by signals.
+inline void wait_for(sem_t& semaphore) {
+    while (sem_wait(&semaphore) != 0) {
+    }
 }
 
 /// Runs body(0) … body(count-1), each on a thread of its own, and waits for them all.

@@ -78,7 +78,7 @@ void front::return_rested(bool all) noexcept {
         const size_class c{static_cast<uint8_t>(i)};
         if (all)
             drain_depot(c);
-        else if (!depot_.is_vacant(c))
+        else
             return_idle_depot(c);
     }
 }

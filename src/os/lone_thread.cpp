@@ -194,7 +194,7 @@ void lone_thread::join(uint64_t ms) noexcept {
     const uint64_t until = now_ms() + ms;
     for (uint32_t id = alive_.load(std::memory_order_acquire); id != 0 && now_ms() < until;
          id = alive_.load(std::memory_order_acquire))
-        futex_wait_shared_ms(reinterpret_cast<const uint32_t*>(&alive_), id, ms);
+        futex_wait_ms(reinterpret_cast<const uint32_t*>(&alive_), id, ms, FUTEX_WAIT);
 }
 
 // Calls that every filter allows; saved ids would need others.

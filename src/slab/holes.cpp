@@ -6,6 +6,8 @@
 #include "os/vm.h"
 #include "slab/slab_tier.h"
 
+#include <bit>
+
 namespace lowtide {
 
 namespace {
@@ -79,8 +81,7 @@ bool slab_tier::look_at(slab_shard& shard, span& s, list<span>& emptied, size_t&
         return true;
     for (uint64_t left = free & ~s.holes; left != 0;) {
         const auto first = static_cast<unsigned>(__builtin_ctzll(left));
-        const uint64_t behind = ~(left >> first);
-        const unsigned count = behind == 0 ? 64 - first : static_cast<unsigned>(__builtin_ctzll(behind));
+        const auto count = static_cast<unsigned>(std::countr_one(left >> first));
         const uint64_t run = (~uint64_t{0} >> (64 - count)) << first;
         const size_t run_bytes = size_t{count} << page_shift();
         if (!pages_->purge_within(s.base + (size_t{first} << page_shift()), run_bytes))
