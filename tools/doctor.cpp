@@ -3,9 +3,9 @@
 #include "doctor.h"
 
 #include "base/print.h"
-#include "cgroup.h"
 #include "errors.h"
 #include "library.h"
+#include "os/cgroup.h"
 #include "restartable.h"
 #include "text_file.h"
 
@@ -96,13 +96,14 @@ fact huge_pages(const fs::path& root) {
         return {"huge_pages", "unknown",
                 "the kernel does not say; most likely it has no transparent huge pages."};
     const std::string mode = modes.substr(begin + 1, end - begin - 1);
-    return {"huge_pages", mode,
-            mode == "always"
-                ? "the kernel may back 2 MiB where only a part was touched: RSS can be above what is "
-                  "in use."
-            : mode == "madvise"
-                ? "where a program asks for them: Lowtide does while a process grows fast (option huge_pages)."
-                : "none: RSS follows what is touched."};
+    return {
+        "huge_pages", mode,
+        mode == "always"
+            ? "the kernel may back 2 MiB where only a part was touched: RSS can be above what is "
+              "in use."
+        : mode == "madvise"
+            ? "where a program asks for them: Lowtide does while a process grows fast (option huge_pages)."
+            : "none: RSS follows what is touched."};
 }
 
 fact overcommit(const fs::path& root) {
@@ -119,25 +120,26 @@ fact overcommit(const fs::path& root) {
             "is full."};
 }
 
-fact memory_limit(const cgroup_limits& limits) {
-    if (limits.version == 0)
+fact memory_limit(const os::control_group& group, const os::control_group::memory& memory) {
+    if (group.version() == 0)
         return {"memory_limit", "unknown",
                 "no memory control group is visible: the machine's memory is the limit."};
-    if (limits.memory_max)
+    if (memory.limit != group.unlimited)
         return {
-            "memory_limit", fmt::format("{} (cgroup v{})", in_units(*limits.memory_max), limits.version),
-            fmt::format("the kernel kills above it (set in {}); dirty_cap and dirty_share say how much of it "
-                        "freed memory may hold.",
-                        limits.memory_max_from)};
-    return {"memory_limit", fmt::format("none (cgroup v{})", limits.version),
+            "memory_limit", fmt::format("{} (cgroup v{})", in_units(memory.limit), group.version()),
+            fmt::format("the kernel kills above it (set in {}); what is free goes back before that (option "
+                        "pressure).",
+                        group.folder_of_limit())};
+    return {"memory_limit", fmt::format("none (cgroup v{})", group.version()),
             "the machine's memory is the limit."};
 }
 
-fact memory_throttle(const cgroup_limits& limits) {
-    if (!limits.memory_high)
+fact memory_throttle(const os::control_group::memory& memory) {
+    if (memory.high == os::control_group::unlimited)
         return {"memory_high", "none", "the kernel does not slow this process down for its memory."};
-    return {"memory_high", in_units(*limits.memory_high),
-            "above it the kernel slows the process down and swaps."};
+    return {
+        "memory_high", in_units(memory.high),
+        "above it the kernel slows the process down; what is free goes back before that (option pressure)."};
 }
 
 fact mappings(const fs::path& root) {
@@ -176,19 +178,22 @@ unsigned usable_processors() {
     return 1;
 }
 
-fact processors(const cgroup_limits& limits) {
+fact processors(const os::control_group& group) {
     const unsigned usable = usable_processors();
+    const unsigned quota = group.cpu_quota();
     return {
         "processors",
         fmt::format("{} online, {} usable{}", sysconf(_SC_NPROCESSORS_ONLN), usable,
-                    limits.cpus ? fmt::format(", a quota of {:.4g}", *limits.cpus) : ""),
+                    quota != 0 ? fmt::format(", a quota of {:.4g}", quota / 1000.0) : ""),
         fmt::format("at most {} cache{}, however many threads there are.", usable, usable == 1 ? "" : "s")};
 }
 
 } // namespace
 
 std::vector<fact> examine_machine(const fs::path& root) {
-    const cgroup_limits limits = read_cgroup_limits(root);
+    os::control_group group;
+    group.find(root.c_str());
+    const os::control_group::memory memory = group.read_memory();
     return {
         library(),
         kernel(),
@@ -198,12 +203,12 @@ std::vector<fact> examine_machine(const fs::path& root) {
         page_size(),
         huge_pages(root),
         overcommit(root),
-        memory_limit(limits),
-        memory_throttle(limits),
+        memory_limit(group, memory),
+        memory_throttle(memory),
         mappings(root),
         resource_limit("rlimit_as", RLIMIT_AS, "address space (ulimit -v)"),
         resource_limit("rlimit_data", RLIMIT_DATA, "private writable memory (ulimit -d)"),
-        processors(limits),
+        processors(group),
     };
 }
 

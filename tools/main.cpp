@@ -1,4 +1,5 @@
 // The lowtide command: its arguments. What the subcommands do is in the other files.
+#include "control.h"
 #include "doctor.h"
 #include "errors.h"
 #include "run.h"
@@ -14,6 +15,7 @@
 #include <cstdlib>
 #include <exception>
 #include <fmt/format.h>
+#include <limits>
 #include <memory>
 #include <system_error>
 
@@ -89,6 +91,35 @@ void add_options(CLI::App& app, bool& json) {
     });
 }
 
+void add_process(CLI::App& command, control_request& request) {
+    command.add_option("PID", request.process, "The process")
+        ->required()
+        ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+    command.add_option("--wait", request.wait, "Seconds to wait for its answer")
+        ->check(CLI::Range(0.0, 3600.0))
+        ->capture_default_str();
+    command.add_flag("--json", request.json, "Print JSON");
+    command.footer(
+        "The process has to be of the same user. One that has threads hears within 0.1 s while it works; "
+        "one\n"
+        "that is idle has given back what it can, and does not. With one thread it hears at its next slow\n"
+        "call to the allocator. Exits with 125 if it could not be asked, or did not answer.");
+}
+
+void add_control(CLI::App& app, control_request& request) {
+    CLI::App* trim = app.add_subcommand("trim", "Have a running process give back all memory that is free");
+    add_process(*trim, request);
+    trim->callback([&] { control(request); });
+    CLI::App* set = app.add_subcommand("set", "Change options of a running process");
+    add_process(*set, request);
+    set->add_option("OPTIONS", request.options, "key:value,... as in LOWTIDE_CONF")->required();
+    set->callback([&] {
+        if (request.options.find_first_not_of(" ,") == request.options.npos)
+            throw user_error("set: no option is given");
+        control(request);
+    });
+}
+
 int run_command_line(std::vector<std::string> arguments) {
     CLI::App app("Lowtide: a memory allocator that gives memory back");
     app.name("lowtide");
@@ -101,10 +132,12 @@ int run_command_line(std::vector<std::string> arguments) {
     int exit_code = 0;
     bool json = false;
     run_request request;
+    control_request to_process;
     request.command = take_program(arguments);
     add_run(app, request, exit_code);
     add_doctor(app, json);
     add_options(app, json);
+    add_control(app, to_process);
 #ifdef LOWTIDE_HAVE_BENCH
     add_bench_command(app, exit_code);
 #endif

@@ -40,7 +40,7 @@ std::string_view name_of(option_type type) {
 
 std::string range_of(const option_description& option) {
     if (option.type == option_type::choice)
-        return std::string(option.words);
+        return std::string(option.words.view());
     return option.type == option_type::boolean
                ? "true or false"
                : fmt::format("{} to {}{}", text(option, option.min), text(option, option.max),
@@ -49,14 +49,14 @@ std::string range_of(const option_description& option) {
 
 nlohmann::ordered_json as_json(const option_description& option, std::int64_t value, option_source source) {
     return {
-        {"key", option.key},
+        {"key", option.key.view()},
         {"type", name_of(option.type)},
         {"value", json_value(option, value)},
         {"source", lowtide::name_of(source)},
         {"default", json_value(option, option.load(options{}))},
         {"min", json_value(option, option.min)},
         {"max", json_value(option, option.max)},
-        {"meaning", option.meaning},
+        {"meaning", option.meaning.view()},
     };
 }
 
@@ -84,9 +84,9 @@ void print_options(const options& in_effect, bool json) {
         if (json)
             list.push_back(as_json(option, value, in_effect.sources[i]));
         else
-            fmt::print("{:<12} {:<8} from: {:<18} default: {:<6} range: {}\n{:<12} {}\n", option.key,
+            fmt::print("{:<12} {:<8} from: {:<18} default: {:<6} range: {}\n{:<12} {}\n", option.key.view(),
                        text(option, value), lowtide::name_of(in_effect.sources[i]),
-                       text(option, option.load(options{})), range_of(option), "", option.meaning);
+                       text(option, option.load(options{})), range_of(option), "", option.meaning.view());
     }
     if (json)
         fmt::print("{}\n", list.dump(2));

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <fstream>
 #include <iterator>
-#include <sstream>
 
 namespace lowtide::tools {
 
@@ -13,14 +12,6 @@ std::optional<std::string> text_of(const std::filesystem::path& file) {
     if (!in)
         return std::nullopt;
     return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-std::vector<std::string> lines_of(const std::filesystem::path& file) {
-    std::istringstream in(text_of(file).value_or(""));
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(in, line);)
-        lines.push_back(line);
-    return lines;
 }
 
 std::optional<std::uint64_t> to_number(const std::string& text) {

@@ -5,12 +5,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace lowtide::tools {
 
 std::optional<std::string> text_of(const std::filesystem::path& file);
-std::vector<std::string> lines_of(const std::filesystem::path& file);
 
 /// A whole number and nothing else but white space around it.
 std::optional<std::uint64_t> to_number(const std::string& text);

@@ -4,6 +4,7 @@
 #include "base/print.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace lowtide {
 
@@ -14,22 +15,18 @@ constexpr std::int64_t mib = 1024 * kib;
 constexpr std::int64_t tib = 1024 * (1024 * mib);
 constexpr std::int64_t an_hour_ms = 3'600'000;
 
-template <auto field>
-std::int64_t load(const options& o) noexcept {
-    return static_cast<std::int64_t>(o.*field);
-}
+template <class T>
+constexpr bool is_changeable = false;
+template <class T>
+constexpr bool is_changeable<changeable<T>> = true;
 
-template <auto field>
-void store(options& o, std::int64_t value) noexcept {
-    using field_type = std::remove_reference_t<decltype(o.*field)>;
-    o.*field = static_cast<field_type>(value);
+template <class field>
+constexpr option_description row(std::string_view key, std::size_t offset, option_type type, std::int64_t min,
+                                 std::int64_t max, std::string_view meaning, std::string_view words = {}) {
+    return {key,     type, is_changeable<field>, sizeof(field), static_cast<std::uint16_t>(offset), min, max,
+            meaning, words};
 }
-
-template <auto field>
-constexpr option_description row(std::string_view key, option_type type, std::int64_t min, std::int64_t max,
-                                 std::string_view meaning, std::string_view words = {}) {
-    return {key, type, min, max, meaning, load<field>, store<field>, words};
-}
+#define FIELD(name) offsetof(options, name)
 
 // string_view's own substr can throw, and so needs libstdc++ when the program runs.
 constexpr std::string_view part(std::string_view text, std::size_t begin, std::size_t end) noexcept {
@@ -50,29 +47,75 @@ constexpr std::string_view word_at(std::string_view words, std::int64_t number) 
 } // namespace
 
 constexpr std::array<option_description, option_count> option_table = {
-    row<&options::dirty_cap>("dirty_cap", option_type::size, 0, 16 * tib,
-                             "freed memory that may always wait for its next use before it goes back"),
-    row<&options::dirty_share>("dirty_share", option_type::count, 1, 1000,
-                               "freed memory may also wait up to 1/N of the memory in use, if that is more"),
-    row<&options::window_ms>("window", option_type::time_ms, 0, an_hour_ms,
-                             "memory that was needed within this time counts as about to be needed again"),
-    row<&options::decay_ms>("decay", option_type::time_ms, -1, an_hour_ms,
-                            "freed memory below the cap goes back after this time; 0 at once, -1 never"),
-    row<&options::cache_bytes>("cache", option_type::size, 0, mib,
-                               "size of one magazine of a size class on one CPU; 0 for no magazines"),
-    row<&options::huge_bytes>("huge", option_type::size, 4 * mib, 16 * tib,
-                              "blocks from this size have a mapping of their own"),
-    row<&options::huge_pages>("huge_pages", option_type::boolean, 0, 1,
-                              "huge pages for blocks of small objects while the process grows fast"),
-    row<&options::background>(
-        "background", option_type::choice, 0, 2,
+    row<decltype(options::dirty_cap)>(
+        "dirty_cap", FIELD(dirty_cap), option_type::size, 0, 16 * tib,
+        "freed memory that may always wait for its next use before it goes back"),
+    row<decltype(options::dirty_share)>(
+        "dirty_share", FIELD(dirty_share), option_type::count, 1, 1000,
+        "freed memory may also wait up to 1/N of the memory in use, if that is more"),
+    row<decltype(options::window_ms)>(
+        "window", FIELD(window_ms), option_type::time_ms, 0, an_hour_ms,
+        "memory that was needed within this time counts as about to be needed again"),
+    row<decltype(options::decay_ms)>(
+        "decay", FIELD(decay_ms), option_type::time_ms, -1, an_hour_ms,
+        "freed memory below the cap goes back after this time; 0 at once, -1 never"),
+    row<decltype(options::limit)>(
+        "limit", FIELD(limit), option_type::size, 0, 16 * tib,
+        "where more than this would be held, all that is free goes back first; 0 for none"),
+    row<decltype(options::hard_limit)>("hard_limit", FIELD(hard_limit), option_type::size, 0, 16 * tib,
+                                       "where more than this would be held, there is no memory; 0 for none"),
+    row<decltype(options::pressure)>(
+        "pressure", FIELD(pressure), option_type::boolean, 0, 1,
+        "near a control group's limit, or when memory is scarce, what is free goes back"),
+    row<decltype(options::cache_bytes)>(
+        "cache", FIELD(cache_bytes), option_type::size, 0, mib,
+        "size of one magazine of a size class on one CPU; 0 for no magazines"),
+    row<decltype(options::huge_bytes)>("huge", FIELD(huge_bytes), option_type::size, 4 * mib, 16 * tib,
+                                       "blocks from this size have a mapping of their own"),
+    row<decltype(options::huge_pages)>("huge_pages", FIELD(huge_pages), option_type::boolean, 0, 1,
+                                       "huge pages for blocks of small objects while the process grows fast"),
+    row<decltype(options::background)>(
+        "background", FIELD(background), option_type::choice, 0, 2,
         "memory is returned by a thread of Lowtide's own: auto in processes with threads",
         "never auto always"),
-    row<&options::check>("check", option_type::boolean, 0, 1,
-                         "every free is checked at once, and the magazines are bypassed"),
-    row<&options::rseq>("rseq", option_type::boolean, 0, 1,
-                        "restartable sequences where the kernel has them; false for locked caches"),
+    row<decltype(options::control)>("control", FIELD(control), option_type::boolean, 0, 1,
+                                    "`lowtide trim` and `lowtide set` are heard, from the same user"),
+    row<decltype(options::check)>("check", FIELD(check), option_type::boolean, 0, 1,
+                                  "every free is checked at once, and the magazines are bypassed"),
+    row<decltype(options::rseq)>("rseq", FIELD(rseq), option_type::boolean, 0, 1,
+                                 "restartable sequences where the kernel has them; false for locked caches"),
 };
+
+#undef FIELD
+
+// A field is a word that may be read and written alone, as `changeable` does it.
+namespace {
+template <class T>
+std::int64_t load_as(const unsigned char* field) noexcept {
+    return __atomic_load_n(reinterpret_cast<const T*>(field), __ATOMIC_RELAXED);
+}
+template <class T>
+void store_as(unsigned char* field, std::int64_t value) noexcept {
+    __atomic_store_n(reinterpret_cast<T*>(field), static_cast<T>(value), __ATOMIC_RELAXED);
+}
+} // namespace
+
+std::int64_t option_description::load(const options& o) const noexcept {
+    const auto* field = reinterpret_cast<const unsigned char*>(&o) + offset;
+    return bytes == 1   ? load_as<std::uint8_t>(field)
+           : bytes == 4 ? load_as<std::int32_t>(field)
+                        : load_as<std::int64_t>(field);
+}
+
+void option_description::store(options& o, std::int64_t value) const noexcept {
+    auto* field = reinterpret_cast<unsigned char*>(&o) + offset;
+    if (bytes == 1)
+        store_as<std::uint8_t>(field, value);
+    else if (bytes == 4)
+        store_as<std::int32_t>(field, value);
+    else
+        store_as<std::int64_t>(field, value);
+}
 
 std::string_view name_of(option_source source) noexcept {
     switch (source) {
@@ -80,6 +123,8 @@ std::string_view name_of(option_source source) noexcept {
         return option_file;
     case option_source::environment:
         return option_variable;
+    case option_source::command:
+        return "lowtide set";
     case option_source::builtin:
         break;
     }
@@ -221,7 +266,7 @@ value parse_value(const option_description& option, std::string_view text) noexc
 constexpr std::size_t longest_key = [] {
     std::size_t longest = 0;
     for (const option_description& option : option_table)
-        longest = std::max(longest, option.key.size());
+        longest = std::max(longest, option.key.view().size());
     return longest;
 }();
 
@@ -249,7 +294,7 @@ std::string_view nearest_key(std::string_view unknown) noexcept {
     std::size_t least = ~std::size_t{0};
     for (const option_description& option : option_table) {
         const std::size_t distance = edit_distance(unknown, option.key);
-        if (distance < least && distance * 2 <= std::max(unknown.size(), option.key.size())) {
+        if (distance < least && distance * 2 <= std::max(unknown.size(), option.key.view().size())) {
             least = distance;
             nearest = option.key;
         }
@@ -307,7 +352,7 @@ private:
                         name_of(source_));
         const std::string_view key = trimmed(part(text, 0, colon));
         for (std::size_t i = 0; i < option_count; ++i)
-            if (option_table[i].key == key)
+            if (option_table[i].key.view() == key)
                 return set(i, trimmed(part(text, colon + 1, text.size())));
         const std::string_view nearest = nearest_key(key);
         if (nearest.empty())
@@ -317,14 +362,16 @@ private:
 
     void set(std::size_t index, std::string_view text) noexcept {
         const option_description& option = option_table[index];
+        if (source_ == option_source::command && !option.changeable)
+            return warn("lowtide: option '{}' can't be changed in a running process", option.key.view());
         const value parsed = parse_value(option, text);
         if (parsed.problem != flaw::none)
             return reject(index, text, parsed.problem);
         option.store(into_, parsed.number);
         into_.sources[index] = source_;
         if (seen_[index])
-            warn("lowtide: option '{}' is given more than once in {}; the last one counts, {}", option.key,
-                 name_of(source_), option_text(option.type, parsed.number).view());
+            warn("lowtide: option '{}' is given more than once in {}; the last one counts, {}",
+                 option.key.view(), name_of(source_), option_text(option.type, parsed.number).view());
         seen_[index] = true;
     }
 
@@ -333,11 +380,11 @@ private:
         char range[64] = "";
         printer range_text(range);
         if (option.type == option_type::choice)
-            range_text.print(" {}", option.words);
+            range_text.print(" {}", option.words.view());
         else if (option.type != option_type::boolean)
             range_text.print(" (range {} to {})", option_text(option, option.min).view(),
                              option_text(option, option.max).view());
-        warn("lowtide: option '{}': '{}' is {}{}{}; using {} {}", option.key, quoted(text).view(),
+        warn("lowtide: option '{}': '{}' is {}{}{}; using {} {}", option.key.view(), quoted(text).view(),
              problem == flaw::out_of_range ? "out of range" : "not ",
              problem == flaw::out_of_range ? "" : kind_of_value(option.type), range_text.text(),
              into_.sources[index] == option_source::builtin ? "default" : "the value before,",

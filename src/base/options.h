@@ -1,30 +1,31 @@
 // The options: what they are called, what they may be, and how a text such as LOWTIDE_CONF sets them.
 //
 // The library and the command share this file, so that `lowtide options` shows what the library would do.
-// Owner and lock: an `options` belongs to whoever made it; parsing touches nothing else.
-// Invariant: neither malloc nor an exception is used, and whatever the text is, every field stays in its
-// range.
+// Owner and lock: an `options` belongs to whoever made it; parsing touches nothing else. Some may be set
+// while others read them (`lowtide set`): each is a word of its own. Invariant: neither malloc nor an
+// exception is used, and whatever the text is, every field stays in its range.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 namespace lowtide {
 
-enum class option_source : std::uint8_t { builtin, file, environment };
+enum class option_source : std::uint8_t { builtin, file, environment, command };
 
 constexpr std::string_view option_file = "/etc/lowtide.conf";
 constexpr std::string_view option_variable = "LOWTIDE_CONF";
 
-/// "default", "/etc/lowtide.conf" or "LOWTIDE_CONF".
+/// "default", "/etc/lowtide.conf", "LOWTIDE_CONF" or "lowtide set".
 std::string_view name_of(option_source source) noexcept;
 
 /// A text that is longer than this is not read at all: half of it could mean something else.
 constexpr std::size_t max_option_text = 8192;
 
-constexpr std::size_t option_count = 10;
+constexpr std::size_t option_count = 14;
 
 /// Where a warning goes: one line without its newline.
 struct option_warning {
@@ -39,15 +40,37 @@ enum class background_use : std::uint8_t {
     always,
 };
 
+/// A value that one thread may set while others read it.
+template <class T>
+class changeable {
+public:
+    using value_type = T;
+    constexpr changeable(T value) noexcept : value_(value) {}
+    changeable(const changeable& other) noexcept : value_(other) {}
+    changeable& operator=(const changeable& other) noexcept { return *this = T{other}; }
+    changeable& operator=(T value) noexcept {
+        value_.store(value, std::memory_order_relaxed);
+        return *this;
+    }
+    operator T() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<T> value_;
+};
+
 struct options {
-    std::size_t dirty_cap = std::size_t{40} << 20;
-    std::uint32_t dirty_share = 8;
-    std::uint32_t window_ms = 1000;
-    std::int32_t decay_ms = 1000; // 0: at once, -1: never
+    changeable<std::size_t> dirty_cap = std::size_t{40} << 20;
+    changeable<std::uint32_t> dirty_share = 8;
+    changeable<std::uint32_t> window_ms = 1000;
+    changeable<std::int32_t> decay_ms = 1000; // 0: at once, -1: never
+    changeable<std::size_t> limit = 0;        // 0: none; so below
+    changeable<std::size_t> hard_limit = 0;
+    changeable<bool> pressure = true;
     std::size_t cache_bytes = std::size_t{64} << 10;
-    std::size_t huge_bytes = std::size_t{64} << 20;
-    bool huge_pages = true;
+    changeable<std::size_t> huge_bytes = std::size_t{64} << 20;
+    changeable<bool> huge_pages = true;
     background_use background = background_use::automatic;
+    bool control = true;
     bool check = false;
     bool rseq = true;
 
@@ -61,16 +84,33 @@ struct options {
 
 enum class option_type : std::uint8_t { size, time_ms, count, boolean, choice };
 
+/// Text in the table itself: as pointers, each would have to be relocated when any program starts.
+template <std::size_t N>
+struct table_text {
+    char characters[N]{};
+    constexpr table_text(std::string_view text) {
+        for (std::size_t i = 0; i < text.size(); ++i)
+            characters[i] = text[i];
+        characters[text.size()] = '\0'; // text that is too long doesn't compile
+    }
+    constexpr operator std::string_view() const noexcept { return characters; }
+    constexpr std::string_view view() const noexcept { return characters; }
+};
+
 struct option_description {
-    std::string_view key;
+    table_text<12> key;
     option_type type;
+    bool changeable;      // in a running process
+    std::uint8_t bytes;   // of the field
+    std::uint16_t offset; // in `options`
     std::int64_t min;
     std::int64_t max;
-    std::string_view meaning;
-    std::int64_t (*load)(const options&) noexcept;
-    void (*store)(options&, std::int64_t) noexcept;
-    std::string_view
+    table_text<88> meaning;
+    table_text<20>
         words; // of a choice: what the values from min on are called, in order, with spaces between
+
+    std::int64_t load(const options& o) const noexcept;
+    void store(options& o, std::int64_t value) const noexcept;
 };
 
 extern const std::array<option_description, option_count> option_table;

@@ -68,8 +68,10 @@ void background::start() noexcept {
     started_.store(true, std::memory_order_relaxed);
     stopping_.store(use_.load(std::memory_order_relaxed) == background_use::never, std::memory_order_relaxed);
     ids_.store(os::ids_of_thread(), std::memory_order_relaxed);
+    the_heap.attend(true);
     if (thread_.start([]() noexcept { the_background.run(); }, "lowtide"))
         return;
+    the_heap.attend(false);
     not_before_ms_.store(os::now_ms() + refusal_ms, std::memory_order_relaxed);
     word().store(absent, std::memory_order_relaxed);
 }
@@ -88,7 +90,7 @@ void background::end() noexcept {
 // ---- in the thread
 
 void background::run() noexcept {
-    the_heap.attend(true);
+    the_heap.look_around();
     unsigned quiet = 0;
     unsigned looks = 0;
     for (bool stays = true; stays;) {
@@ -96,6 +98,7 @@ void background::run() noexcept {
         if (stopping_.load(std::memory_order_relaxed))
             break;
         os::futex_wait_ms(wakes(), before, look_every_ms);
+        the_heap.look_around();
         quiet = word().exchange(awake, std::memory_order_relaxed) == noted ? 0 : quiet + 1;
         if (quiet >= looks_to_quiet) {
             the_heap.ebb(true);

@@ -27,6 +27,9 @@ public:
             note_other_call();
     }
 
+    // It had better look now.
+    [[gnu::cold]] void hurry() noexcept { wake(); }
+
     // There will be none from now on; waits, not for long, until one that there is has ended.
     void stop() noexcept {
         use_.store(background_use::never, std::memory_order_relaxed);

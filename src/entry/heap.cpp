@@ -23,6 +23,8 @@ constexpr size_t growing_threshold = 4 * mebibyte;
 // lists of Redis, which grow to 8 KiB and stay, took 10 KiB each.
 constexpr size_t growth_share = 4;
 constexpr size_t wide_steps_from = 4 * kibibyte;
+// Reading the clock takes a tenth of the time of the fastest slow calls.
+constexpr uint32_t slow_calls_a_look = 16;
 constexpr bool has_wide_steps(size_t size) {
     return size > wide_steps_from && size <= max_slab_object;
 }
@@ -43,13 +45,15 @@ constexpr bool has_wide_steps(size_t size) {
 // What begins as zeros is apart from what doesn't: a process has only the pages of it that it uses.
 constinit static slab_shards the_shards;
 constinit static depot the_depot;
+constinit static os::control_group the_group;
 
 constexpr heap::heap()
-    : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &records_, &settings_),
-      runs_(&pages_, map_, &records_, &source_), huge_(map_, &settings_, &source_),
+    : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &records_, &settings_, &limits_),
+      runs_(&pages_, map_, &records_, &source_), huge_(map_, &settings_, &source_, &limits_),
       slabs_(&the_shards, &pages_, map_, &records_),
       front_(&lowtide_fast, &the_depot, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
-             report_from_front) {}
+             report_from_front),
+      watch_(&limits_, &settings_, &the_group) {}
 
 constinit heap the_heap;
 
@@ -80,6 +84,9 @@ bool heap::start_once() noexcept {
         return false;
     if (!started_.load(std::memory_order_relaxed)) {
         read_options();
+        if ((settings_.limit | settings_.hard_limit) != 0)
+            watch_.apply_options();
+        mailbox_.start(settings_.control && !os::is_secure());
         front_.start(os::possible_cpus(), os::usable_cpus());
         prepare_fast_paths(front_.words());
         the_background.allow(settings_.background);
@@ -129,6 +136,11 @@ void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
     lowtide_thread.interrupted = false;
     the_background.note_call();
     huge_.tick();
+    // Magazines look at the clock when they are exchanged; large blocks don't come by there.
+    if (++lowtide_thread.slow_calls % slow_calls_a_look == 0)
+        front_.tick();
+    if (limits_.is_attention_due()) [[unlikely]]
+        give_attention();
     void* p = try_allocate(size, alignment, zeroed);
     if (p != nullptr) [[likely]]
         return p;
@@ -173,6 +185,8 @@ void* heap::allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcep
     if (p == nullptr) {
         front_.drain();
         huge_.release_parked();
+        if (limits_.hard() != SIZE_MAX)
+            pages_.purge_all(); // what is dirty counts as well
         do {
             pages_.surrender();
             p = try_allocate(size, alignment, zeroed);
@@ -186,6 +200,13 @@ size_t heap::trim() noexcept {
     start();
     if (relieving_.lock_outermost() == os::acquired::mine)
         return 0;
+    const size_t bytes = return_all();
+    relieving_.unlock_outermost();
+    return bytes;
+}
+
+// With relieving_.
+size_t heap::return_all() noexcept {
     const size_t before = pages_.counts().purged_bytes;
     front_.drain();
     bool left = false;
@@ -195,9 +216,23 @@ size_t heap::trim() noexcept {
     // Elsewhere it stays reserved: in a hole another mapping might take its place for good.
     if (os::address_space_limit() != SIZE_MAX)
         pages_.surrender();
-    const size_t huge = huge_.release_parked();
-    relieving_.unlock_outermost();
-    return after - before + huge;
+    return after - before + huge_.release_parked();
+}
+
+// In a slow call, when it is time, or so much is held. Where there is a background thread the looking around
+// is left to that.
+void heap::give_attention() noexcept {
+    const bool looks = !front_.is_attended();
+    const bool is_small = limits_.held() < ceiling::least_watched;
+    // Of others, who comes to the soft limit meanwhile waits for the relief.
+    limits_.expect_attention_at(is_small ? ceiling::least_watched : watch_.relief_at());
+    if (looks && mailbox_.has_mail())
+        answer_mail();
+    if (is_small)
+        return;
+    if (!looks)
+        the_background.hurry();
+    keep_limits(looks);
 }
 
 void heap::ebb(bool quiet) noexcept {
@@ -379,6 +414,9 @@ void heap::fill(account& a) noexcept {
     a.pages = pages_.counts();
     a.pages.committed_bytes += huge_.parked_bytes();
     a.pages.dirty_bytes += huge_.parked_bytes();
+    a.held_bytes = limits_.held();
+    a.soft_limit = limits_.soft();
+    a.hard_limit = limits_.hard();
     a.returned_bytes = a.pages.purged_bytes + huge_.returned_bytes();
 }
 

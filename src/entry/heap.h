@@ -3,6 +3,8 @@
 #pragma once
 
 #include "base/options.h"
+#include "entry/mailbox.h"
+#include "entry/watch.h"
 #include "front/front.h"
 #include "observe/account.h"
 #include "pages/huge.h"
@@ -49,6 +51,8 @@ public:
     // One step of returning memory without being asked: what has rested since the last one; or everything,
     // when the program is `quiet`. For the background thread.
     [[gnu::cold]] void ebb(bool quiet) noexcept;
+    // Every 100 ms: what limits, the machine's memory and the mailbox have to say. For the same thread.
+    [[gnu::cold]] void look_around() noexcept;
     // Whether there is one in this process.
     [[gnu::cold]] void attend(bool yes) noexcept { front_.set_attended(yes); }
 
@@ -69,6 +73,10 @@ private:
     [[nodiscard]] void* allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[nodiscard, gnu::cold]] void* allocate_alone(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[gnu::cold]] void* allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcept;
+    [[gnu::noinline]] void give_attention() noexcept;
+    [[gnu::cold]] void keep_limits(bool look) noexcept;
+    [[gnu::cold]] void answer_mail() noexcept;
+    [[gnu::cold]] size_t return_all() noexcept;
     void release_span(span& s, void* p) noexcept;
     [[gnu::cold]] void release_deferred() noexcept;
     [[nodiscard]] span& span_of(const void* p, const char* call) noexcept;
@@ -77,6 +85,7 @@ private:
 
     page_source source_{};
     options settings_{};
+    ceiling limits_;
     page_map* map_;
     metadata records_;
     page_tier pages_;
@@ -84,6 +93,8 @@ private:
     huge_tier huge_;
     slab_tier slabs_;
     front front_;
+    watch watch_;
+    mailbox mailbox_;
     os::mutex starting_;
     // Held, outermost, while everything that is free is on its way to the system: a thread that finds no
     // memory then has to wait for what another has in its hands.

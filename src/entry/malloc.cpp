@@ -101,7 +101,7 @@ void lowtide_free_sized_slow(void* p, size_t size) noexcept {
         the_heap.check_size(p, min_alignment, size, "free_sized");
     lowtide_free(p);
 }
-void free_aligned_sized(void* p, size_t alignment, size_t size) noexcept {
+[[gnu::cold]] void free_aligned_sized(void* p, size_t alignment, size_t size) noexcept {
     if (the_heap.settings().check && p != nullptr && is_power_of_two(alignment))
         the_heap.check_size(p, alignment, size, "free_aligned_sized");
     lowtide_free(p);
@@ -115,7 +115,7 @@ void* aligned_alloc(size_t alignment, size_t size) noexcept {
     return aligned(alignment, size);
 }
 
-int posix_memalign(void** result, size_t alignment, size_t size) noexcept {
+[[LOWTIDE_RARE]] int posix_memalign(void** result, size_t alignment, size_t size) noexcept {
     if (!is_power_of_two(alignment) || alignment % sizeof(void*) != 0)
         return EINVAL;
     const int before = errno;
@@ -128,15 +128,15 @@ int posix_memalign(void** result, size_t alignment, size_t size) noexcept {
 }
 
 // As glibc does, an alignment that is no power of two is rounded up to one.
-void* memalign(size_t alignment, size_t size) noexcept {
+[[LOWTIDE_RARE]] void* memalign(size_t alignment, size_t size) noexcept {
     return alignment > max_request / 2 ? no_memory() : aligned(next_power_of_two(alignment), size);
 }
 
-void* valloc(size_t size) noexcept {
+[[gnu::cold]] void* valloc(size_t size) noexcept {
     return aligned(os::page_size(), size);
 }
 
-void* pvalloc(size_t size) noexcept {
+[[gnu::cold]] void* pvalloc(size_t size) noexcept {
     const size_t page = os::page_size();
     return size > max_request - page ? no_memory() : aligned(page, size == 0 ? page : align_up(size, page));
 }

@@ -83,8 +83,6 @@ void front::return_rested(bool all) noexcept {
     }
 }
 
-// Now and then, on slow paths: what nobody has needed for a while goes down a tier, and from the lowest to
-// the system.
 void front::tick() noexcept {
     const uint64_t now = source_->now_ms();
     uint64_t due = next_tick_ms_.load(std::memory_order_relaxed);
@@ -119,7 +117,7 @@ void front::return_holes(uint64_t now) noexcept {
     constexpr unsigned rest = 2;
     next_holes_ms_.store(now + holes_every_ms, std::memory_order_relaxed);
     bool left = false;
-    if (settings_->decay_ms >= 0 && attended_in_.load(std::memory_order_relaxed) != os::generation())
+    if (settings_->decay_ms >= 0 && !is_attended())
         slabs_->give_holes_back(rest, left);
 }
 

@@ -18,10 +18,10 @@ constexpr size_t run_magazine_bytes = 2 * mebibyte;
 // is in use.
 constexpr size_t min_budget = 4 * mebibyte;
 constexpr size_t budget_share = 16;
-// Magazines are as large as the option says while no more rows than this are in use. With more, those of so
-// many classes share what they would have in as many rows, or a part of what is in use: 256 processors at
-// work on 70 MiB had 385 MB in their caches without that (docs/design.md).
-constexpr size_t uncrowded_rows = 16;
+// Where a control group gives the process less time than there are processors, rows beyond twice that much
+// wait most of it.
+constexpr unsigned rows_a_processor = 2;
+constexpr unsigned least_uncrowded_rows = 4;
 constexpr size_t busy_classes = 32;
 constexpr size_t cached_share = 4;
 // Runs that magazines keep warm, in all: a mix of all sizes would otherwise hold one of each.
@@ -43,6 +43,13 @@ unsigned front::rows_in_use() const noexcept {
     const unsigned before = rows_before_.load(std::memory_order_relaxed);
     const unsigned now = rows_seen_.load(std::memory_order_relaxed);
     return before > now ? before : now;
+}
+
+void front::set_cpu_quota(unsigned thousandths) noexcept {
+    const size_t rows = divide_up(size_t{thousandths} * rows_a_processor, 1000);
+    uncrowded_rows_.store(thousandths == 0 ? most_uncrowded_rows
+                                           : clamp(rows, least_uncrowded_rows, most_uncrowded_rows),
+                          std::memory_order_relaxed);
 }
 
 unsigned front::usual_capacity(size_class c) const noexcept {
@@ -89,7 +96,7 @@ void front::note_miss(size_class c) noexcept {
     const unsigned rows = cache_.row() + 1;
     if (rows > rows_seen_.load(std::memory_order_relaxed)) {
         rows_seen_.store(rows, std::memory_order_relaxed);
-        if (rows > rows_before_.load(std::memory_order_relaxed) && rows > uncrowded_rows)
+        if (rows > rows_before_.load(std::memory_order_relaxed) && rows > uncrowded_rows())
             divide_among_rows();
     }
     if (capacity < usual || (busy && !is_crowded() && granted() < budget())) {
@@ -105,7 +112,7 @@ void front::note_miss(size_class c) noexcept {
 void front::divide_among_rows() noexcept {
     const size_t option = settings_->cache_bytes;
     const size_t share = pages_->used_bytes() / cached_share / (2 * busy_classes);
-    const size_t all = share > option * uncrowded_rows ? share : option * uncrowded_rows;
+    const size_t all = share > option * uncrowded_rows() ? share : option * uncrowded_rows();
     const size_t bytes = all / rows_in_use();
     usual_bytes_.store(bytes < option ? bytes : option, std::memory_order_relaxed);
     if (bytes >= option)
@@ -136,7 +143,7 @@ void front::age(size_class c) noexcept {
 // A new interval of rows in use.
 void front::count_rows() noexcept {
     rows_before_.store(rows_seen_.exchange(1, std::memory_order_relaxed), std::memory_order_relaxed);
-    if (rows_in_use() > uncrowded_rows || is_crowded())
+    if (rows_in_use() > uncrowded_rows() || is_crowded())
         divide_among_rows();
 }
 

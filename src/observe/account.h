@@ -28,7 +28,10 @@ struct account {
     size_t slack_bytes = 0; // free objects in slabs
     size_t hole_bytes = 0;  // of that, what has gone back to the system
     size_t metadata_bytes = 0;
-    size_t returned_bytes = 0; // given back to the system so far
+    size_t returned_bytes = 0;    // given back to the system so far
+    size_t held_bytes = 0;        // what the limits are about
+    size_t soft_limit = SIZE_MAX; // none; so below
+    size_t hard_limit = SIZE_MAX;
     page_counts pages{};
 };
 

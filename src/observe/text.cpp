@@ -18,9 +18,16 @@ void print_account(printer& out, const account& a) noexcept {
                byte_count{a.returned_bytes}, a.pages.purge_calls)
         .print("committed      {:>12}  of {} reserved\n", byte_count{a.pages.committed_bytes},
                byte_count{a.pages.reserved_bytes})
-        .print("metadata       {:>12}\n", byte_count{a.metadata_bytes})
-        .print("\n{:>10} {:>8} {:>12} {:>12} {:>10} {:>12}\n", "size", "slabs", "room for", "live", "cached",
-               "live bytes");
+        .print("metadata       {:>12}\n", byte_count{a.metadata_bytes});
+    const auto limit = [&](const char* name, size_t bytes, const char* meaning) {
+        if (bytes != SIZE_MAX)
+            out.print("{:<14} {:>12}  {}; held are {}\n", name, byte_count{bytes}, meaning,
+                      byte_count{a.held_bytes});
+    };
+    limit("soft limit", a.soft_limit, "above it what is free goes back first");
+    limit("hard limit", a.hard_limit, "above it there is no memory");
+    out.print("\n{:>10} {:>8} {:>12} {:>12} {:>10} {:>12}\n", "size", "slabs", "room for", "live", "cached",
+              "live bytes");
     for (const class_account& c : a.classes) {
         if (c.objects == 0)
             continue;
@@ -64,20 +71,10 @@ void print_xml(printer& out, const account& a) noexcept {
         .print("</malloc>\n");
 }
 
-namespace {
-
-// The number behind `key` in /proc/self/status, in bytes; 0 where there is none.
-size_t status_bytes(std::string_view status, std::string_view key) {
-    const size_t at = status.find(key);
-    size_t kib = 0;
-    for (size_t i = at == status.npos ? status.size() : at + key.size();
-         i < status.size() && status[i] != '\n'; ++i)
-        if (status[i] >= '0' && status[i] <= '9')
-            kib = kib * 10 + static_cast<size_t>(status[i] - '0');
-    return kib * kibibyte;
+// Of /proc/self/status, in bytes; 0 where it isn't there.
+static size_t status_bytes(std::string_view status, std::string_view key) noexcept {
+    return os::number_behind(status, key) * kibibyte;
 }
-
-} // namespace
 
 void print_process(printer& out) noexcept {
     char status[4096];

@@ -24,9 +24,13 @@ std::string_view value_in(std::string_view entry, std::string_view name) {
 
 } // namespace
 
+bool is_secure() noexcept {
+    return getauxval(AT_SECURE) != 0;
+}
+
 void with_variable(std::string_view name, void (*use)(void*, std::string_view) noexcept,
                    void* context) noexcept {
-    if (getauxval(AT_SECURE) != 0)
+    if (is_secure())
         return;
     if (environ != nullptr) {
         for (char** entry = environ; *entry != nullptr; ++entry) {

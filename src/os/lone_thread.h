@@ -2,8 +2,8 @@
 // program's libraries, gets no signal, and is gone in a child of fork. It may call nothing of libc but memory
 // functions: any other may be the program's own, or need a thread that libc knows.
 //
-// It has the affinity of the process's first thread and no real-time priority, whatever its creator has; but
-// not under a seccomp filter.
+// It has the affinity of the process's first thread, no real-time priority, whatever its creator has, and a
+// table of descriptors of its own; but not under a seccomp filter.
 #pragma once
 
 #include <atomic>

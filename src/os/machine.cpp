@@ -70,7 +70,17 @@ void yield() noexcept {
     system_call(SYS_sched_yield);
 }
 
+// A lone thread has a table of descriptors of its own, without any (lone_thread.h): a copy of the program's
+// standard error would keep a pipe open that everybody has closed.
+static int borrow_standard_error() noexcept {
+    const long process = system_call(SYS_pidfd_open, system_call(SYS_getpid), 0);
+    const long fd = failed(process) ? process : system_call(SYS_pidfd_getfd, process, 2, 0);
+    return failed(fd) ? 2 : static_cast<int>(fd);
+}
+
 bool write_all(int fd, const char* text, size_t length) noexcept {
+    if (fd == 2 && lowtide_thread.lone) // the process is about to end, so it needn't be closed
+        fd = borrow_standard_error();
     while (length > 0) {
         const long wrote =
             system_call(SYS_write, fd, reinterpret_cast<long>(text), static_cast<long>(length));
@@ -88,10 +98,7 @@ bool exists(const char* path) noexcept {
     return system_call(SYS_faccessat, AT_FDCWD, reinterpret_cast<long>(path), F_OK) == 0;
 }
 
-long read_file(const char* path, char* to, size_t size) noexcept {
-    const long fd = system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), O_RDONLY | O_CLOEXEC);
-    if (failed(fd))
-        return fd;
+long read_all(int fd, char* to, size_t size) noexcept {
     size_t total = 0;
     long got = 0;
     while (total < size) {
@@ -102,8 +109,17 @@ long read_file(const char* path, char* to, size_t size) noexcept {
             break;
         total += static_cast<size_t>(got);
     }
-    system_call(SYS_close, fd);
     return failed(got) ? got : static_cast<long>(total);
+}
+
+long read_file(const char* path, char* to, size_t size) noexcept {
+    const auto fd = static_cast<int>(
+        system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), O_RDONLY | O_CLOEXEC));
+    if (fd < 0)
+        return fd;
+    const long length = read_all(fd, to, size);
+    close_file(fd);
+    return length;
 }
 
 int create_file(const char* path) noexcept {
@@ -130,6 +146,24 @@ size_t attainable_memory() noexcept {
         memory < bytes)
         bytes = memory;
     return bytes;
+}
+
+size_t number_behind(std::string_view text, std::string_view key) noexcept {
+    const size_t at = text.find(key);
+    size_t number = 0;
+    for (size_t i = at == text.npos ? text.size() : at + key.size(); i < text.size() && text[i] != '\n'; ++i)
+        if (text[i] >= '0' && text[i] <= '9')
+            number = number * 10 + static_cast<size_t>(text[i] - '0');
+    return number;
+}
+
+bool memory_is_scarce() noexcept {
+    char text[512]; // both are among the first lines
+    const long length = read_file("/proc/meminfo", text, sizeof(text));
+    const std::string_view all(text, length > 0 ? static_cast<size_t>(length) : 0);
+    const size_t total = number_behind(all, "MemTotal:");
+    return total != 0 && all.find("MemAvailable:") != all.npos &&
+           number_behind(all, "MemAvailable:") < total / 10;
 }
 
 size_t process_id() noexcept {

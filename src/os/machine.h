@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace lowtide::os {
 
@@ -18,23 +19,34 @@ uint64_t now_ms() noexcept;
 // Lets other threads run.
 void yield() noexcept;
 
-// Writes all of it, or answers false. Async-signal-safe, leaves errno alone.
+// Writes all of it, or answers false. Async-signal-safe, leaves errno alone. 2 is the standard error of the
+// process, whoever calls.
 [[gnu::cold]] bool write_all(int fd, const char* text, size_t length) noexcept;
 
 bool exists(const char* path) noexcept;
+
+// Reads from where the descriptor stands to the end, at most `size` bytes; their number, or -errno.
+long read_all(int fd, char* to, size_t size) noexcept;
 
 // Reads a small file whole; the number of bytes, or -errno.
 long read_file(const char* path, char* to, size_t size) noexcept;
 
 // A new or emptied file for writing; its descriptor, or -errno.
 [[gnu::cold]] int create_file(const char* path) noexcept;
-[[gnu::cold]] void close_file(int fd) noexcept;
+void close_file(int fd) noexcept;
 
 // RLIMIT_AS, or SIZE_MAX when there is none.
 [[gnu::cold]] size_t address_space_limit() noexcept;
 
 // What one process can have at most: main memory and swap, or RLIMIT_AS if that is less.
 [[gnu::cold]] size_t attainable_memory() noexcept;
+
+// The number behind `key` on its line in a text such as /proc/meminfo; 0 where there is none.
+[[nodiscard, gnu::cold]] size_t number_behind(std::string_view text, std::string_view key) noexcept;
+
+// Is less than a tenth of the machine's memory to be had (MemAvailable, proc(5))? False where it can't be
+// known.
+[[nodiscard, gnu::cold]] bool memory_is_scarce() noexcept;
 
 size_t process_id() noexcept;
 

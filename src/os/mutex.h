@@ -41,7 +41,7 @@ public:
     }
 
     // Is it held by a thread that did not survive a fork?
-    [[nodiscard]] bool orphaned() const noexcept;
+    [[nodiscard, gnu::cold]] bool orphaned() const noexcept;
 
     void unlock() noexcept {
         if ((word_.exchange(0, std::memory_order_release) & sleepers) != 0) [[unlikely]]

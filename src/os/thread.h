@@ -16,6 +16,8 @@ struct alignas(32) thread_area {
     bool purging = false;     // in page_tier::purge_block, without its lock
     bool lone = false;        // libc doesn't know this thread (lone_thread.h)
     bool interrupted = false; // a lock of ours was found held by this very thread: a signal handler allocates
+    uint32_t mm_cid = 0;      // stands in for the kernel's too
+    uint32_t slow_calls = 0;  // how many this thread has made; wraps
 };
 
 } // namespace lowtide::os

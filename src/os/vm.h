@@ -25,7 +25,7 @@ enum class claimed : uint8_t {
     taken,   // something is there
     refused, // no memory, or a limit: another place will do no better
 };
-claimed claim(uintptr_t base, size_t bytes) noexcept;
+[[LOWTIDE_RARE]] claimed claim(uintptr_t base, size_t bytes) noexcept;
 
 // Makes reserved space readable and writable. False when the system refuses (limits, overcommit).
 bool commit(uintptr_t base, size_t bytes) noexcept;
@@ -65,7 +65,7 @@ bool resize_in_place(uintptr_t base, size_t old_bytes, size_t new_bytes) noexcep
 
 // Moves the pages of a mapping to `target`, which is reserved for it, and grows it. False on failure; then
 // the mapping is where it was and the target is released.
-bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) noexcept;
+[[LOWTIDE_RARE]] bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) noexcept;
 
 // Asks the kernel to zero [base, base+bytes) in a child of fork (MADV_WIPEONFORK, Linux 4.14). False where it
 // can't.

@@ -38,7 +38,7 @@ bool page_tier::grows_fast() noexcept {
     begun_ms_[begun_] = now;
     begun_ = (begun_ + 1) % begun_noted;
     return settings_->huge_pages && now - before <= fast_ms && used_slices_ * slice_size >= least_used &&
-           now >= no_fill_until_ms_;
+           now >= no_fill_until_ms_ && limits_->has_room(block_size);
 }
 
 // Without the lock: it may take a millisecond. The caller holds a run in the block, so it stays one.
@@ -60,7 +60,7 @@ void page_tier::fill(block& b) noexcept {
         add_dirty(b, resident, now);
         file(b);
     }
-    mutex_.unlock();
+    unlock();
 }
 
 // A free block is about to be taken as a whole; with the lock.

@@ -17,13 +17,14 @@ constexpr size_t most_parked = 2;
 // ---- mappings
 
 huge_tier::mapping huge_tier::fresh(size_t bytes, size_t alignment) noexcept {
-    const uintptr_t base = os::reserve_behind(os::page_size(), bytes, alignment);
+    const uintptr_t base = limits_->allows(bytes) ? os::reserve_behind(os::page_size(), bytes, alignment) : 0;
     if (base == 0)
         return {};
     if (!os::commit(base, bytes) || !map_->cover(page_source{}, base, bytes)) {
         os::release(base, bytes);
         return {};
     }
+    limits_->add_huge(bytes);
     return {base, bytes};
 }
 
@@ -45,6 +46,7 @@ void huge_tier::give_back(const mapping& m) noexcept {
     if (m.bytes == 0)
         return;
     returned_.fetch_add(m.bytes, std::memory_order_relaxed);
+    limits_->take_huge(m.bytes);
     release_stuck();
     if (!os::release(m.base, m.bytes))
         keep_stuck(m);
@@ -215,6 +217,8 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
     const mapping old{s.mapping, s.mapping_bytes};
     if (new_bytes <= old.bytes && old.bytes - new_bytes < base_alignment)
         return &s;
+    if (new_bytes > old.bytes && !limits_->allows(new_bytes - old.bytes))
+        return nullptr;
     const uintptr_t old_base = s.base;
     const slice_count old_length = slice_count::holding(s.object_size);
     mapping m{old.base, new_bytes};
@@ -242,6 +246,7 @@ span* huge_tier::resize(span& s, size_t size) noexcept {
         return nullptr;
     }
     bytes_.fetch_add(new_bytes - old.bytes, std::memory_order_relaxed); // may wrap; the sum is right
+    limits_->add_huge(new_bytes - old.bytes);                           // so may this
     if (new_bytes < old.bytes)
         returned_.fetch_add(old.bytes - new_bytes, std::memory_order_relaxed);
     return settle(m);

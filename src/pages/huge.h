@@ -10,6 +10,7 @@
 
 #include "base/options.h"
 #include "os/mutex.h"
+#include "pages/ceiling.h"
 #include "pages/page_map.h"
 #include "pages/page_source.h"
 
@@ -19,10 +20,11 @@ namespace lowtide {
 
 class huge_tier {
 public:
-    constexpr huge_tier(page_map* map, const options* settings, const page_source* source)
-        : map_(map), settings_(settings), source_(source) {}
+    constexpr huge_tier(page_map* map, const options* settings, const page_source* source, ceiling* limits)
+        : map_(map), settings_(settings), source_(source), limits_(limits) {}
 
-    // At least `size` bytes; alignment is a power of two. No span when there is no memory. Never waits.
+    // At least `size` bytes; alignment is a power of two. No span when there is no memory, or
+    // the hard limit forbids it. Never waits.
     [[nodiscard]] span_result allocate(size_t size, size_t alignment) noexcept;
     void deallocate(span& s) noexcept;
 
@@ -73,6 +75,7 @@ private:
     page_map* map_;
     const options* settings_;
     const page_source* source_;
+    ceiling* limits_;
     std::atomic<span*> stuck_{nullptr}; // freed, but the kernel could not unmap them; linked by `next`
     std::atomic<size_t> count_{0};
     std::atomic<size_t> bytes_{0};

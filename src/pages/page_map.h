@@ -116,7 +116,7 @@ public:
     void set_single(uintptr_t base, slice_count length, span* s) noexcept;
     void clear_single(uintptr_t base, slice_count length) noexcept { set_single(base, length, nullptr); }
     // For a huge span: all slices, but no fast entry.
-    void set_huge(uintptr_t base, slice_count length, span* s) noexcept;
+    [[LOWTIDE_RARE]] void set_huge(uintptr_t base, slice_count length, span* s) noexcept;
     void clear_huge(uintptr_t base, slice_count length) noexcept { set_huge(base, length, nullptr); }
     // The fast entry of a slice. Where no span is, all are 0.
     void set_fast(uintptr_t base, uint32_t fast) noexcept {

@@ -139,15 +139,19 @@ page_run page_tier::allocate(slice_count length, size_t alignment, run_use use) 
     if (length.n == 0 || !lock())
         return {};
     block* began = nullptr;
+    bool forbidden = false;
     const page_run run =
         length.n <= slices_per_block
-            ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)), began)
-            : allocate_large(length);
+            ? allocate_small(length.n, static_cast<unsigned>(divide_up(alignment, slice_size)), began,
+                             forbidden)
+            : allocate_large(length, forbidden);
     remember_peak();
     if (run.base == 0)
-        space_is_short_ = true;
+        space_is_short_ |= !forbidden;
     const bool fills = began != nullptr && use == run_use::dense && is_large() && grows_fast();
-    mutex_.unlock();
+    if (limits_->soft() != SIZE_MAX) [[unlikely]]
+        enforce_limit();
+    unlock();
     if (fills)
         fill(*began);
     if (length.n >= slices_per_block && run.base != 0)
@@ -206,7 +210,8 @@ static unsigned most_resident(const block& b, uint32_t starts, unsigned slices) 
 }
 
 // `began` is the block, if nothing of it was in memory.
-page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices, block*& began) noexcept {
+page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices, block*& began,
+                                   bool& forbidden) noexcept {
     const uint32_t places = places_aligned_to(alignment_slices);
     block* b = dirty_slices_ < slices ? nullptr : fullest_with(slices, places, true);
     if (b == nullptr)
@@ -217,14 +222,22 @@ page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices, b
         return {};
     began = b->clean() ? b : nullptr;
     const unsigned first = most_resident(*b, run_starts(b->free, slices) & places, slices);
+    forbidden = !may_take(*b, run_mask(first, slices));
+    if (forbidden) [[unlikely]]
+        return {};
     if (slices == slices_per_block)
         expect_dense(*b);
     const bool zeroed = take(*b, run_mask(first, slices));
     return {b->base + slice_count{first}.bytes(), zeroed};
 }
 
+// What is dirty is held already.
+bool page_tier::may_take_within_limit(const block& b, uint32_t slices) const noexcept {
+    return limits_->allows(slice_count{count_bits(slices & ~b.dirty)}.bytes());
+}
+
 // More than a block: free slices in a row, from the end of one block to the beginning of another.
-page_run page_tier::allocate_large(slice_count length) noexcept {
+page_run page_tier::allocate_large(slice_count length, bool& forbidden) noexcept {
     uintptr_t base = dirty_slices_ < length.n ? 0 : find_dirty(length.n);
     if (base == 0)
         base = find_most_dirty(length.n);
@@ -235,6 +248,9 @@ page_run page_tier::allocate_large(slice_count length) noexcept {
         if (base == 0 || !make_ready(base, length.n, retry))
             return {};
     }
+    forbidden = !limits_->allows(slice_count{length.n - count_dirty(base, length.n)}.bytes());
+    if (forbidden)
+        return {};
     bool zeroed = true;
     for_each_part(base, length.n, [&](block& b, uint32_t slices) {
         if (slices == ~uint32_t{0})
@@ -357,7 +373,7 @@ bool page_tier::deallocate(uintptr_t base, slice_count length, bool clean) noexc
     const uint64_t now = clean ? 0 : source_->now_ms();
     for_each_part(base, length.n, [&](block& b, uint32_t slices) { give(b, slices, clean, now); });
     enforce_cap();
-    mutex_.unlock();
+    unlock();
     return true;
 }
 
@@ -372,11 +388,13 @@ bool page_tier::extend(uintptr_t base, slice_count length, slice_count more) noe
         return false;
     block& b = *map_->block_of(at);
     const uint32_t slices = run_mask(static_cast<unsigned>((at & (block_size - 1)) >> slice_shift), more.n);
-    const bool free = (b.free & slices) == slices;
+    const bool free = (b.free & slices) == slices && may_take(b, slices);
     if (free)
         take(b, slices);
     remember_peak();
-    mutex_.unlock();
+    if (limits_->soft() != SIZE_MAX) [[unlikely]]
+        enforce_limit();
+    unlock();
     return free;
 }
 
@@ -390,7 +408,7 @@ page_counts page_tier::counts() noexcept {
     c.dirty_bytes = dirty_slices_ * slice_size;
     c.purged_bytes = purged_bytes_;
     c.purge_calls = purge_calls_;
-    mutex_.unlock();
+    unlock();
     return c;
 }
 

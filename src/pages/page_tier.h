@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "os/mutex.h"
 #include "pages/block.h"
+#include "pages/ceiling.h"
 #include "pages/metadata.h"
 #include "pages/page_map.h"
 #include "pages/page_source.h"
@@ -37,12 +38,13 @@ struct page_counts {
 
 class page_tier {
 public:
-    constexpr page_tier(const page_source* source, page_map* map, metadata* records, const options* settings)
-        : source_(source), map_(map), records_(records), settings_(settings) {}
+    constexpr page_tier(const page_source* source, page_map* map, metadata* records, const options* settings,
+                        ceiling* limits)
+        : source_(source), map_(map), records_(records), settings_(settings), limits_(limits) {}
 
     // `length` slices (any number up to a few GiB), aligned to `alignment` (a power of two up to block_size;
-    // not with more than a block). The page map has leaves for it. Base 0 when there is no memory or a signal
-    // handler interrupted this tier.
+    // not with more than a block). The page map has leaves for it. Base 0 when there is no memory, the hard
+    // limit forbids it, or a signal handler interrupted this tier.
     [[nodiscard]] page_run allocate(slice_count length, size_t alignment = slice_size,
                                     run_use use = run_use::unknown) noexcept;
 
@@ -60,6 +62,9 @@ public:
 
     // Purges what has been free for longer than the decay time; cheap when there is nothing to do.
     void tick() noexcept;
+
+    // Purges what is more than may wait, after that has been changed.
+    [[gnu::cold]] void keep_cap() noexcept;
 
     // Purges all free memory; the bytes that went back.
     [[gnu::cold]] size_t purge_all() noexcept;
@@ -99,11 +104,20 @@ private:
     static constexpr size_t region_share = 8;
 
     bool lock(bool nested = false) noexcept;
+    void unlock() noexcept {
+        limits_->set_in_blocks((used_slices_ + dirty_slices_) * slice_size);
+        mutex_.unlock();
+    }
     [[gnu::cold]] void rebuild() noexcept;
 
-    page_run allocate_small(unsigned slices, unsigned alignment_slices, block*& began) noexcept;
-    [[LOWTIDE_RARE]] page_run allocate_large(slice_count length) noexcept;
+    page_run allocate_small(unsigned slices, unsigned alignment_slices, block*& began,
+                            bool& forbidden) noexcept;
+    [[LOWTIDE_RARE]] page_run allocate_large(slice_count length, bool& forbidden) noexcept;
     block* fullest_with(unsigned slices, uint32_t places, bool resident) noexcept;
+    [[nodiscard]] bool may_take(const block& b, uint32_t slices) const noexcept {
+        return limits_->hard() == SIZE_MAX || may_take_within_limit(b, slices);
+    }
+    [[nodiscard, gnu::cold]] bool may_take_within_limit(const block& b, uint32_t slices) const noexcept;
     block* ready_block() noexcept;
     block* find_without_memory() noexcept;
     template <typename Visit>
@@ -140,7 +154,9 @@ private:
 
     // reclaim.cpp
     [[nodiscard]] size_t allowed_dirty() const noexcept;
+    [[nodiscard, LOWTIDE_RARE, gnu::noinline]] size_t dirty_within_limits() const noexcept;
     void enforce_cap() noexcept;
+    [[LOWTIDE_RARE]] void enforce_limit() noexcept;
     void age_peaks(uint64_t now) noexcept;
     [[nodiscard]] bool is_refused() const noexcept;
     size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
@@ -150,6 +166,7 @@ private:
     page_map* map_;
     metadata* records_;
     const options* settings_;
+    ceiling* limits_;
     os::mutex mutex_;
     list<block, by_room> rooms_[bucket_count]{};
     list<block, by_age> dirty_blocks_{}; // oldest free first
@@ -213,7 +230,7 @@ void page_tier::for_each_span(Visit visit) noexcept {
             }
         }
     }
-    mutex_.unlock();
+    unlock();
 }
 
 } // namespace lowtide

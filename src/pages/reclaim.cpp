@@ -7,6 +7,9 @@
 // In a process that was refused memory once, nothing is kept for the demand window, and what is purged gives
 // up its address space too: others there (stacks, files) need it as much.
 //
+// Under a soft limit (pages/ceiling.h) as much as that leaves beside what is in use, enforced when memory is
+// taken as well.
+//
 // Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread
 // of a later stage will call tick() as well, and then this holds without a call from the program.
 //
@@ -45,12 +48,29 @@ size_t page_tier::allowed_dirty() const noexcept {
     const size_t cap = share > floor ? share : floor;
     const size_t peak = peak_now_ > peak_before_ ? peak_now_ : peak_before_;
     const size_t demand = peak > used_slices_ && !space_is_short_ ? peak - used_slices_ : 0;
-    return cap + demand;
+    if (limits_->soft() == SIZE_MAX) [[likely]]
+        return cap + demand;
+    const size_t limit = dirty_within_limits();
+    return cap + demand < limit ? cap + demand : limit;
+}
+
+// In slices.
+size_t page_tier::dirty_within_limits() const noexcept {
+    limits_->set_in_blocks((used_slices_ + dirty_slices_) * slice_size);
+    return limits_->dirty_allowed(dirty_slices_ * slice_size) / slice_size;
+}
+
+// After memory has been taken; with the lock, which may be dropped and taken again.
+void page_tier::enforce_limit() noexcept {
+    const size_t allowed = dirty_within_limits();
+    if (dirty_slices_ > allowed)
+        purge_oldest(allowed, UINT64_MAX);
 }
 
 // Called with the lock, which it may drop and take again.
 void page_tier::enforce_cap() noexcept {
-    if (dirty_slices_ * slice_size <= settings_->dirty_cap && settings_->decay_ms != 0)
+    if (dirty_slices_ * slice_size <= settings_->dirty_cap && settings_->decay_ms != 0 &&
+        limits_->soft() == SIZE_MAX)
         return;
     age_peaks(source_->now_ms());
     const size_t allowed = settings_->decay_ms == 0 ? 0 : allowed_dirty();
@@ -64,13 +84,22 @@ void page_tier::tick() noexcept {
     if (now < due ||
         !next_tick_ms_.compare_exchange_strong(due, now + tick_every_ms, std::memory_order_relaxed))
         return;
+    if (due != 0) // not at the start, where every page and call counts
+        limits_->call_for_attention();
     if (settings_->decay_ms < 0 || !lock())
         return;
     age_peaks(now);
     const auto decay = static_cast<uint64_t>(settings_->decay_ms);
     if (now > decay)
         purge_oldest(0, now - decay);
-    mutex_.unlock();
+    unlock();
+}
+
+void page_tier::keep_cap() noexcept {
+    if (!lock())
+        return;
+    enforce_cap();
+    unlock();
 }
 
 size_t page_tier::purge_all() noexcept {
@@ -80,7 +109,7 @@ size_t page_tier::purge_all() noexcept {
     const size_t before = purged_bytes_;
     purge_oldest(0, UINT64_MAX);
     const size_t after = purged_bytes_;
-    mutex_.unlock();
+    unlock();
     return after - before;
 }
 
@@ -122,7 +151,7 @@ size_t page_tier::purge_block(block& b) noexcept {
     purges_began_in_ = os::generation();
     purges_.fetch_add(1, std::memory_order_relaxed);
     lowtide_thread.purging = true;
-    mutex_.unlock();
+    unlock();
 
     if (was_huge)
         source_->no_more_huge_pages(b.base, block_size);
@@ -172,7 +201,7 @@ bool page_tier::in_huge_page(uintptr_t base) noexcept {
     if (!lock(true))
         return false;
     const bool huge = map_->block_of(base)->huge;
-    mutex_.unlock();
+    unlock();
     return huge;
 }
 
@@ -183,7 +212,7 @@ bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
     const bool refused = is_refused();
     const bool was_huge = b.huge && !refused;
     b.huge = b.huge && !was_huge;
-    mutex_.unlock();
+    unlock();
     if (refused)
         return false;
     if (was_huge)
@@ -197,7 +226,7 @@ bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
     } else {
         purge_refused_until_ms_ = source_->now_ms() + refusal_ms;
     }
-    mutex_.unlock();
+    unlock();
     return purged;
 }
 
@@ -247,7 +276,7 @@ size_t page_tier::surrender() noexcept {
                 bytes += give_up(b) ? block_size : 0;
         }
     }
-    mutex_.unlock();
+    unlock();
     return bytes;
 }
 

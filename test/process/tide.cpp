@@ -446,3 +446,49 @@ PROMISE(a_process_may_exit_at_any_moment_of_its_background_thread) {
         require_success(child);
     }
 }
+
+PART(frees_twice_and_waits) {
+    const bystander other;
+    wait_for_background_thread();
+    void* volatile once = std::malloc(1000);
+    void* const twice = once;
+    std::free(once);
+    std::free(twice); // into a magazine, unchecked
+    for (;;) {
+        pause();
+    }
+}
+
+PROMISE(what_the_background_thread_has_to_say_arrives_on_standard_error) {
+    const outcome of = run_part("frees_twice_and_waits");
+    REQUIRE(of.killed_by(SIGABRT));
+    REQUIRE(of.err.find("double free") != std::string::npos);
+}
+
+// The thread has a table of descriptors of its own.
+PROMISE(what_the_program_closes_is_closed_though_there_is_a_background_thread) {
+    const bystander other;
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    wait_for_background_thread();
+    close(ends[1]);
+    char nothing = 0;
+    REQUIRE(read(ends[0], &nothing, 1) == 0);
+    close(ends[0]);
+}
+
+PROMISE(the_background_thread_takes_no_descriptor_of_the_programs) {
+    const bystander other;
+    const blocks much(10'000, 2000); // so that limits and pressure are looked at
+    wait_for_background_thread();
+    const int lowest = dup(0);
+    REQUIRE(lowest >= 0);
+    close(lowest);
+    for (int i = 0; i < 20; ++i) {
+        make_something_to_return(); // it goes on looking
+        for (int k = 0; k < 100'000; ++k) {
+            REQUIRE(dup(0) == lowest);
+            close(lowest);
+        }
+    }
+}

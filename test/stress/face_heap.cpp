@@ -21,6 +21,7 @@ constinit background the_background;
 constinit std::atomic<uint32_t> background::nothing_to_note{noted};
 void background::allow(background_use) noexcept {}
 void background::note_other_call() noexcept {}
+void background::wake() noexcept {}
 
 namespace {
 
@@ -34,6 +35,7 @@ public:
                   {
                       const std::lock_guard guard(ebbing);
                       the_heap.ebb(i % 4 == 0);
+                      the_heap.look_around();
                   }
                   std::this_thread::sleep_for(std::chrono::milliseconds(1));
               }

@@ -29,7 +29,7 @@ TEST(manual, lists_exactly_the_options_with_their_defaults) {
         listed[(*at)[1]] = (*at)[2];
     std::map<std::string, std::string> expected;
     for (const option_description& option : option_table)
-        expected[std::string(option.key)] = option_text(option, option.load(options{})).view();
+        expected[std::string(option.key.view())] = option_text(option, option.load(options{})).view();
     EXPECT_EQ(listed, expected);
 }
 

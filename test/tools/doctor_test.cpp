@@ -50,6 +50,22 @@ TEST(doctor, reads_what_the_kernel_says) {
     EXPECT_NE(fact_of(facts, "max_map_count").meaning.find("fewer than usual"), std::string::npos);
 }
 
+TEST(doctor, tells_the_limits_of_control_groups) {
+    const temporary_folder root;
+    root.write("proc/self/cgroup", "0::/a\n");
+    root.write("proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    EXPECT_EQ(fact_of(examine_machine(root.path()), "memory_limit").value, "none (cgroup v2)");
+    root.write("sys/fs/cgroup/a/memory.max", "1073741824\n");
+    root.write("sys/fs/cgroup/a/memory.high", "536870912\n");
+    root.write("sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+    const std::vector<fact> facts = examine_machine(root.path());
+    EXPECT_EQ(fact_of(facts, "memory_limit").value, "1 GiB (cgroup v2)");
+    EXPECT_NE(fact_of(facts, "memory_limit").meaning.find(root.path() / "sys/fs/cgroup/a)"),
+              std::string::npos);
+    EXPECT_EQ(fact_of(facts, "memory_high").value, "512 MiB");
+    EXPECT_TRUE(fact_of(facts, "processors").value.ends_with(", a quota of 1.5"));
+}
+
 TEST(doctor, tells_json) {
     const child_result result = child{{LOWTIDE_COMMAND, "doctor", "--json"}, {}, {}, "/", 0}.run();
     EXPECT_EQ(result.exit_code(), 0);

@@ -32,7 +32,7 @@ parsed parse(std::string_view text) {
 
 option_source source_of(const options& o, std::string_view key) {
     for (std::size_t i = 0; i < option_count; ++i)
-        if (option_table[i].key == key)
+        if (option_table[i].key.view() == key)
             return o.sources[i];
     ADD_FAILURE() << "no option " << key;
     return option_source::builtin;
@@ -41,9 +41,9 @@ option_source source_of(const options& o, std::string_view key) {
 TEST(options, defaults_are_in_range_and_come_from_nowhere) {
     const options defaults;
     for (const option_description& option : option_table) {
-        EXPECT_GE(option.load(defaults), option.min) << option.key;
-        EXPECT_LE(option.load(defaults), option.max) << option.key;
-        EXPECT_EQ(source_of(defaults, option.key), option_source::builtin);
+        EXPECT_GE(option.load(defaults), option.min) << option.key.view();
+        EXPECT_LE(option.load(defaults), option.max) << option.key.view();
+        EXPECT_EQ(source_of(defaults, option.key.view()), option_source::builtin);
     }
 }
 
@@ -51,11 +51,11 @@ TEST(options, each_option_can_be_set_to_both_ends_of_its_range) {
     for (const option_description& option : option_table)
         for (const std::int64_t end : {option.min, option.max}) {
             const std::string text =
-                std::string(option.key) + ":" + std::string(option_text(option, end).view());
+                std::string(option.key.view()) + ":" + std::string(option_text(option, end).view());
             const parsed result = parse(text);
             EXPECT_TRUE(result.warnings.empty()) << text;
             EXPECT_EQ(option.load(result.values), end) << text;
-            EXPECT_EQ(source_of(result.values, option.key), option_source::environment);
+            EXPECT_EQ(source_of(result.values, option.key.view()), option_source::environment);
         }
 }
 
@@ -215,7 +215,7 @@ TEST(options, a_value_is_shown_as_it_would_be_written) {
     EXPECT_EQ(text(option_type::count, 1024), "1024");
     EXPECT_EQ(text(option_type::boolean, 1), "true");
     for (const option_description& option : option_table)
-        if (option.key == "background") {
+        if (option.key.view() == "background") {
             EXPECT_EQ(option_text(option, 0).view(), "never");
             EXPECT_EQ(option_text(option, 2).view(), "always");
             EXPECT_EQ(option_text(option, 3).view(), "");

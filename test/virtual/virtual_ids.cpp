@@ -10,16 +10,14 @@
 #include "os/vm.h"
 
 #include <atomic>
-#include <cstring>
 
 namespace lowtide::os {
 
 namespace {
 
 constexpr unsigned by_default = 2;
-constexpr size_t mm_cid_field = 24; // include/uapi/linux/rseq.h; behind what thread_area has itself
-static_assert(sizeof(thread_area) >= mm_cid_field + sizeof(uint32_t));
-static_assert(offsetof(thread_area, interrupted) < mm_cid_field);
+constexpr size_t mm_cid_field = offsetof(thread_area, mm_cid);
+static_assert(mm_cid_field == 24); // include/uapi/linux/rseq.h
 
 std::atomic<unsigned> dealt{0};
 
@@ -79,7 +77,7 @@ bool lowtide_virtual_join() {
     const unsigned id = dealt.fetch_add(1);
     if (id >= virtual_cpus())
         return false;
-    std::memcpy(reinterpret_cast<char*>(&lowtide_thread) + mm_cid_field, &id, sizeof id);
+    lowtide_thread.mm_cid = id;
     lowtide_thread.cpu_id = static_cast<int32_t>(id);
     return true;
 }

@@ -72,7 +72,8 @@ protected:
     zeroed<fast_state> state;
     options settings;
     metadata records{&system};
-    page_tier pages{&system, &state->map, &records, &settings};
+    ceiling limits;
+    page_tier pages{&system, &state->map, &records, &settings, &limits};
     run_tier runs{&pages, &state->map, &records, &system};
     slab_shards shards;
     slab_tier slabs{&shards, &pages, &state->map, &records};

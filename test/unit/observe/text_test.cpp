@@ -46,6 +46,22 @@ bool has_line(const std::string& text, const std::string& line) {
     return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
 }
 
+TEST(observe, limits_are_told_where_there_are_any) {
+    account a = an_account();
+    EXPECT_EQ(printed([&](printer& out) { print_account(out, a); }).find("limit"), std::string::npos);
+    a.held_bytes = 3 * mebibyte;
+    a.soft_limit = 4 * mebibyte;
+    a.hard_limit = 8 * mebibyte;
+    const std::string text = printed([&](printer& out) { print_account(out, a); });
+    EXPECT_NE(
+        text.find("soft limit            4 MiB  above it what is free goes back first; held are 3 MiB\n"),
+        std::string::npos)
+        << text;
+    EXPECT_NE(text.find("hard limit            8 MiB  above it there is no memory; held are 3 MiB\n"),
+              std::string::npos)
+        << text;
+}
+
 TEST(observe, the_account_has_the_totals_and_a_line_for_each_class_in_use) {
     const std::string text = printed([](printer& out) { print_account(out, an_account()); });
     EXPECT_TRUE(has_line(text, "live              126.5 KiB  held by the program")) << text;
@@ -116,7 +132,8 @@ TEST(observe, the_xml_has_the_same_figures_as_the_account) {
         << xml;
     EXPECT_TRUE(has("<total type=\"rest\" count=\"1048\" size=\"67072\"/>")) << xml;
     EXPECT_TRUE(has("<total type=\"mmap\" count=\"1\" size=\"67108864\"/>")) << xml;
-    EXPECT_TRUE(has("<lowtide live=\"129536\" cached=\"3072\" slack=\"64000\" holes=\"20480\" dirty=\"655360\" returned=\"5242880\" "
+    EXPECT_TRUE(has("<lowtide live=\"129536\" cached=\"3072\" slack=\"64000\" holes=\"20480\" "
+                    "dirty=\"655360\" returned=\"5242880\" "
                     "metadata=\"131072\"/>"))
         << xml;
 }

@@ -59,7 +59,8 @@ protected:
     zeroed<page_map> map;
     options settings;
     fake_pages fake;
-    huge_tier all{map.get(), &settings, fake.source()};
+    ceiling limits;
+    huge_tier all{map.get(), &settings, fake.source(), &limits};
     size_t returned_before = 0;
 };
 
@@ -227,7 +228,8 @@ protected:
         tier.deallocate(*tier.allocate(64 * mebibyte, slice_size).s);
     }
     page_source hooked;
-    huge_tier tier{map.get(), &settings, &hooked};
+    ceiling unlimited;
+    huge_tier tier{map.get(), &settings, &hooked, &unlimited};
 };
 
 TEST_F(parking_interrupted, a_signal_handler_in_the_middle_goes_round_it) {
@@ -279,7 +281,8 @@ TEST(parking_threads, share_the_mapping_and_never_an_object) {
     const page_source system;
     const zeroed<page_map> map;
     const options settings;
-    huge_tier all{map.get(), &settings, &system};
+    ceiling limits;
+    huge_tier all{map.get(), &settings, &system, &limits};
     const auto work = [&](unsigned number) {
         std::mt19937 random(number);
         const auto mark = [&](span& s) {

@@ -25,7 +25,8 @@ protected:
     zeroed<page_map> map;
     options settings{.dirty_cap = 0}; // nothing is parked
     fake_pages clock;
-    huge_tier all{map.get(), &settings, clock.source()};
+    ceiling limits;
+    huge_tier all{map.get(), &settings, clock.source(), &limits};
 };
 
 TEST_F(huge, objects_are_zero_large_enough_and_found_by_their_first_byte) {

@@ -18,7 +18,8 @@ TEST(page_tier_threads, get_runs_of_their_own_while_others_purge) {
     settings.dirty_cap = 0; // most frees purge
     settings.window_ms = 0;
     metadata records(&system);
-    page_tier pages(&system, map.get(), &records, &settings);
+    ceiling limits;
+    page_tier pages(&system, map.get(), &records, &settings, &limits);
 
     const auto work = [&](unsigned number) {
         std::mt19937 random(number);

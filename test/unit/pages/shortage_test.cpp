@@ -65,7 +65,8 @@ TEST(shortages, at_any_one_call_lose_nothing_and_the_next_attempt_succeeds) {
         const zeroed<page_map> map;
         const options settings;
         metadata records(fake.source());
-        page_tier pages(fake.source(), map.get(), &records, &settings);
+        ceiling limits;
+        page_tier pages(fake.source(), map.get(), &records, &settings, &limits);
         std::vector<std::pair<uintptr_t, uint32_t>> runs;
         fake.refuse_nth(n);
         work(pages, runs);

@@ -53,7 +53,8 @@ protected:
     zeroed<page_map> map;
     options settings;
     metadata records{&system};
-    page_tier pages{&system, map.get(), &records, &settings};
+    ceiling limits;
+    page_tier pages{&system, map.get(), &records, &settings, &limits};
     slab_shards shards;
     slab_tier slabs{&shards, &pages, map.get(), &records};
     const size_class classes[2] = {class_holding(64), class_holding(1024)};

@@ -67,7 +67,8 @@ protected:
     options settings;
     page_map* map = &state->map;
     metadata records{fake.source()};
-    page_tier pages{fake.source(), map, &records, &settings};
+    ceiling limits;
+    page_tier pages{fake.source(), map, &records, &settings, &limits};
     run_tier runs{&pages, map, &records, fake.source()};
     slab_shards shards;
     slab_tier slabs{&shards, &pages, map, &records};

@@ -44,7 +44,8 @@ protected:
     zeroed<page_map> map;
     options settings;
     metadata records{fake.source()};
-    page_tier pages{fake.source(), map.get(), &records, &settings};
+    ceiling limits;
+    page_tier pages{fake.source(), map.get(), &records, &settings, &limits};
 
 private:
     static uint64_t& first_word(uintptr_t base, uint32_t slice) {

@@ -1,0 +1,67 @@
+// What the heap does about limits, and about what is asked from outside: all that is free goes back where the
+// soft limit is reached, and `lowtide trim` and `lowtide set` are done.
+#include "entry/heap.h"
+
+#include "base/print.h"
+#include "os/machine.h"
+#include "os/vm.h"
+
+namespace lowtide {
+
+// In the background thread.
+void heap::look_around() noexcept {
+    if (mailbox_.has_mail())
+        answer_mail();
+    keep_limits(true);
+}
+
+void heap::keep_limits(bool look) noexcept {
+    if (look) {
+        watch_.look();
+        front_.set_cpu_quota(watch_.cpu_quota());
+    }
+    if (watch_.asks_for_relief() && relieving_.lock_outermost() != os::acquired::mine) {
+        if (watch_.asks_for_relief()) { // another thread may have seen to it
+            return_all();
+            watch_.note_relief();
+        }
+        relieving_.unlock_outermost();
+    }
+    limits_.expect_attention_at(watch_.attention_at());
+}
+
+void heap::answer_mail() noexcept {
+    constexpr size_t most = max_mail;
+    const uintptr_t buffers = os::map(2 * most, os::page_size()); // not on a stack that may be a handler's
+    if (buffers == 0)
+        return;
+    auto& text = *reinterpret_cast<char(*)[most]>(buffers);
+    const mailbox::letter asked = mailbox_.take(text);
+    if (asked.fd >= 0) {
+        printer answer(reinterpret_cast<char*>(buffers + most), most);
+        answer.print("answer\n");
+        const auto refuse = [](void* to, std::string_view line) noexcept {
+            static_cast<printer*>(to)->print("refused {}\n", line);
+        };
+        constexpr std::string_view set = "set ";
+        size_t returned = 0;
+        if (asked.request == "trim") {
+            returned = trim();
+        } else if (asked.request.size() > set.size() && asked.request.find(set) == 0) {
+            settings_.parse({asked.request.data() + set.size(), asked.request.size() - set.size()},
+                            option_source::command, {refuse, &answer});
+            watch_.apply_options();
+            const size_t before = pages_.counts().purged_bytes;
+            pages_.keep_cap();
+            keep_limits(false);
+            returned = pages_.counts().purged_bytes - before;
+        } else {
+            refuse(&answer, "this version doesn't know the request");
+        }
+        answer.print("returned {}\nheld {}\nend\n", returned, limits_.held());
+        mailbox::close(asked, answer.text());
+    }
+    os::release(buffers, 2 * most);
+}
+
+} // namespace lowtide

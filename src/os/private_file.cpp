@@ -1,0 +1,34 @@
+#include "os/private_file.h"
+
+#include "os/machine.h"
+#include "os/syscall.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace lowtide::os {
+
+static bool is_private(int fd) noexcept {
+    struct stat file {};
+    if (failed(system_call(SYS_fstat, fd, reinterpret_cast<long>(&file))))
+        return false;
+    const auto user = static_cast<uid_t>(system_call(SYS_geteuid));
+    return S_ISREG(file.st_mode) && file.st_nlink == 1 && (file.st_uid == user || file.st_uid == 0) &&
+           (file.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+int open_private_file(const char* path) noexcept {
+    const auto fd = static_cast<int>(system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path),
+                                                 O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (fd < 0 || is_private(fd))
+        return fd;
+    close_file(fd);
+    return -EPERM;
+}
+
+bool remove_file(const char* path) noexcept {
+    return !failed(system_call(SYS_unlinkat, AT_FDCWD, reinterpret_cast<long>(path), 0));
+}
+
+} // namespace lowtide::os

@@ -1,0 +1,261 @@
+// Asking a running process: see control.h.
+#include "control.h"
+
+#include "base/options.h"
+#include "base/print.h"
+#include "entry/mailbox.h"
+#include "errors.h"
+#include "text_file.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <sys/stat.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace lowtide::tools {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string reason(int error) {
+    return std::generic_category().message(error);
+}
+
+std::string in_units(std::uint64_t bytes) {
+    char text[32];
+    printer out(text);
+    out.print("{}", byte_count{bytes});
+    return std::string(out.text());
+}
+
+/// What /proc says of the process that is to be asked.
+class process {
+public:
+    explicit process(int id) : id_(id), folder_("/proc/" + std::to_string(id)) {
+        std::istringstream status(text_of(folder_ / "status").value_or(""));
+        if (status.str().empty())
+            throw user_error(fmt::format("there is no process {}", id));
+        for (std::string line; std::getline(status, line);) {
+            std::istringstream words(line);
+            std::string key;
+            words >> key;
+            if (key == "Uid:")
+                words >> user_ >> user_; // real, effective
+            else if (key == "Gid:")
+                words >> group_ >> group_;
+            else if (key == "NSpid:")
+                while (words >> inner_id_) {
+                }
+            else if (key == "Threads:")
+                words >> threads_;
+            else if (key == "State:")
+                words >> state_;
+        }
+        if (geteuid() != 0 && geteuid() != user_)
+            throw user_error(fmt::format("process {} is another user's", id));
+        start_time_ = read_start_time();
+    }
+
+    /// Where it looks for its mail, as seen from here: it may be in a container.
+    fs::path mailbox() const {
+        return folder_ / "root" / fs::path(mailbox_prefix).relative_path() += std::to_string(inner_id_);
+    }
+    const std::string& start_time() const { return start_time_; }
+    uid_t user() const { return user_; }
+    gid_t group() const { return group_; }
+
+    std::uint64_t resident_bytes() const {
+        std::istringstream pages(text_of(folder_ / "statm").value_or("0 0"));
+        std::uint64_t all = 0;
+        std::uint64_t resident = 0;
+        pages >> all >> resident;
+        return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    }
+
+    bool is_the_same() const { return read_start_time() == start_time_; }
+
+    /// Most likely, why it hasn't answered.
+    std::string silence() const {
+        if (!is_the_same())
+            return fmt::format("process {} has ended", id_);
+        if (state_ == "Z")
+            return fmt::format("process {} has ended; its parent hasn't asked for its status yet", id_);
+        if (state_ == "T" || state_ == "t")
+            return fmt::format("process {} is stopped", id_);
+        const auto maps = text_of(folder_ / "maps");
+        if (maps && maps->find("liblowtide") == maps->npos)
+            return fmt::format("process {} does not answer: it has not loaded liblowtide", id_);
+        if (threads_ > 1)
+            return fmt::format(
+                "process {} does not answer: it is idle, and has given back what it can on its own; or "
+                "it doesn't run on Lowtide, or with control:false or set-user-ID rights",
+                id_);
+        return fmt::format(
+            "process {} does not answer: with one thread it hears at its next slow call to the "
+            "allocator (background:always does without); or it doesn't run on Lowtide, or with "
+            "control:false or set-user-ID rights",
+            id_);
+    }
+
+private:
+    /// Field 22 of stat; the second may have anything in it, up to the last bracket.
+    std::string read_start_time() const {
+        const std::string stat = text_of(folder_ / "stat").value_or("");
+        std::istringstream fields(stat.substr(std::min(stat.rfind(')'), stat.size() - 1) + 1));
+        std::string field;
+        for (int number = 3; number <= 22; ++number)
+            fields >> field;
+        return field;
+    }
+
+    int id_;
+    fs::path folder_;
+    uid_t user_ = static_cast<uid_t>(-1);
+    gid_t group_ = static_cast<gid_t>(-1);
+    int inner_id_ = 0;
+    int threads_ = 1;
+    std::string state_;
+    std::string start_time_;
+};
+
+/// The request, in the process's mailbox until it has been taken or this object ends.
+class letter {
+public:
+    letter(const process& to, const std::string& request) : place_(to.mailbox()) {
+        const fs::path draft = place_.string() + "." + std::to_string(getpid());
+        fd_ = open(draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd_ < 0)
+            throw user_error(fmt::format("{}: {}", draft.string(), reason(errno)));
+        const std::string text = fmt::format("{}\n{}\n{}\n", mailbox_greeting, to.start_time(), request);
+        size_ = text.size();
+        int error = 0;
+        if (write(fd_, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+            (geteuid() != to.user() && fchown(fd_, to.user(), to.group()) != 0))
+            error = errno;
+        if (error == 0 && renameat2(AT_FDCWD, draft.c_str(), AT_FDCWD, place_.c_str(), RENAME_NOREPLACE) != 0)
+            error = errno;
+        if (error == 0)
+            return;
+        unlink(draft.c_str());
+        ::close(fd_);
+        throw user_error(
+            error == EEXIST
+                ? fmt::format("somebody else is asking this process; if not, remove {}", place_.string())
+                : fmt::format("{}: {}", place_.string(), reason(error)));
+    }
+    ~letter() {
+        struct stat here {};
+        struct stat ours {};
+        if (fstat(fd_, &ours) == 0 && lstat(place_.c_str(), &here) == 0 && here.st_ino == ours.st_ino &&
+            here.st_dev == ours.st_dev)
+            unlink(place_.c_str());
+        ::close(fd_);
+    }
+    letter(const letter&) = delete;
+    letter& operator=(const letter&) = delete;
+
+    /// The answer, once it is complete.
+    std::optional<std::string> answer() const {
+        std::string text(max_mail, '\0');
+        const ssize_t got = pread(fd_, text.data(), text.size(), static_cast<off_t>(size_));
+        text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+        return text.starts_with("answer\n") && text.ends_with("\nend\n") ? std::optional(text) : std::nullopt;
+    }
+
+private:
+    fs::path place_;
+    int fd_ = -1;
+    std::size_t size_ = 0;
+};
+
+struct answer {
+    std::uint64_t returned = 0;
+    std::uint64_t held = 0;
+    std::vector<std::string> refused;
+};
+
+answer understand(const std::string& text) {
+    answer result;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t space = std::min(line.find(' '), line.size());
+        const std::string key = line.substr(0, space);
+        const std::string value = line.substr(std::min(space + 1, line.size()));
+        if (key == "returned")
+            result.returned = to_number(value).value_or(0);
+        else if (key == "held")
+            result.held = to_number(value).value_or(0);
+        else if (key == "refused")
+            result.refused.push_back(value);
+    }
+    return result;
+}
+
+answer ask(const process& of, const std::string& request, double seconds) {
+    using clock = std::chrono::steady_clock;
+    const letter sent(of, request);
+    const auto until = clock::now() + std::chrono::duration<double>(seconds);
+    do {
+        if (const auto text = sent.answer())
+            return understand(*text);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    } while (clock::now() < until && of.is_the_same());
+    if (const auto text = sent.answer())
+        return understand(*text);
+    throw user_error(of.silence());
+}
+
+/// What can't be set is said before anything is asked.
+void check_options(const std::string& entries) {
+    std::vector<std::string> problems;
+    options scratch;
+    scratch.parse(entries, option_source::command,
+                  {[](void* into, std::string_view line) noexcept {
+                       static_cast<std::vector<std::string>*>(into)->emplace_back(line);
+                   },
+                   &problems});
+    for (std::string& line : problems)
+        if (line.starts_with("lowtide: "))
+            line.erase(0, std::string_view("lowtide: ").size());
+    if (!problems.empty())
+        throw user_error(fmt::format("{}; nothing was set", fmt::join(problems, "; ")));
+    if (entries.find('\n') != entries.npos || entries.size() > max_mail / 2)
+        throw user_error("the options have to be on one line, and fewer; nothing was set");
+}
+
+} // namespace
+
+void control(const control_request& request) {
+    if (!request.options.empty())
+        check_options(request.options);
+    const process asked(request.process);
+    const std::uint64_t before = asked.resident_bytes();
+    const answer got = ask(asked, request.options.empty() ? "trim" : "set " + request.options, request.wait);
+    const std::uint64_t after = asked.resident_bytes();
+    if (!got.refused.empty())
+        throw user_error(fmt::format("process {}: {}", request.process, fmt::join(got.refused, "; ")));
+    if (request.json) {
+        const nlohmann::ordered_json facts = {{"process", request.process},
+                                              {"returned_bytes", got.returned},
+                                              {"held_bytes", got.held},
+                                              {"resident_bytes_before", before},
+                                              {"resident_bytes", after}};
+        fmt::print("{}\n", facts.dump(2));
+        return;
+    }
+    fmt::print("process {}: {} returned; {} resident, {} before\n", request.process, in_units(got.returned),
+               in_units(after), in_units(before));
+}
+
+} // namespace lowtide::tools
