@@ -21,9 +21,18 @@ json of(const idling& shown) {
     json object = {{"live", shown.live}, {"least", shown.least}};
     if (shown.peak_live > 0)
         object["peak_live"] = shown.peak_live;
+    if (shown.peak_rss > 0 && shown.peak_live > 0) {
+        object["peak_rss"] = shown.peak_rss;
+        object["peak_to_live"] = shown.peak_rss / shown.peak_live;
+    }
+    object["mappings_before"] = shown.mappings_before;
+    object["mappings"] = shown.mappings;
     json& rss = object["rss"] = json::array();
-    for (const auto& [ms, kib] : shown.rss)
+    for (const auto& [ms, kib] : shown.rss) {
         rss.push_back({{"ms", ms}, {"kib", kib}});
+        if (shown.live > 0)
+            rss.back()["to_live"] = kib / shown.live;
+    }
     return object;
 }
 

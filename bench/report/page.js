@@ -9,6 +9,7 @@ const metrics = [
   { key: "peak_rss", title: "Peak RSS", unit: kibibytes, binary: true },
   { key: "minor_faults", title: "Minor page faults", unit: count },
   { key: "idle_rss", title: "RSS after a second of idling", unit: kibibytes, binary: true, rare: true },
+  { key: "mappings", title: "Mappings after idling", unit: count, rare: true },
   { key: "reload", title: "Time per operation after idling", unit: time, rare: true },
   { key: "system_calls", title: "System calls", unit: count, rare: true },
 ].filter(({ key, rare }) => !rare || measured.some((each) => Object.values(each.results).some((one) => one[key])));

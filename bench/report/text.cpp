@@ -26,11 +26,15 @@ std::string scaled(double value, std::initializer_list<const char*> units, doubl
     return fmt::format("{:.{}f}{}", value, digits, *unit);
 }
 
+std::string in_bytes(double kib) {
+    return scaled(kib, {" KiB", " MiB", " GiB"}, 1024);
+}
+
 std::string in_words(const metric& what, double value) {
     if (what.value == &measurement::ns_per_operation || what.value == &measurement::reload_ns)
         return scaled(value, {" ns", " µs", " ms", " s"}, 1000);
     if (what.value == &measurement::peak_rss_kib || what.value == &measurement::idle_rss_kib)
-        return scaled(value, {" KiB", " MiB", " GiB"}, 1024);
+        return in_bytes(value);
     return value < 1000 ? fmt::format("{:.0f}", value) : scaled(value / 1000, {"k", "M"}, 1000);
 }
 
@@ -129,7 +133,8 @@ private:
         right(fmt::format("±{:.0f}%", widest * 100), noise_, colour::faint);
     }
 
-    /// For each workload that idles, what was resident at which time, of the first run.
+    /// For each workload that idles, what was resident at which time, and by how much that is more than what
+    /// was live then; the mappings before and after. All of the first run.
     void ebbs() {
         for (const row& each : measured_.rows) {
             const auto ran = std::ranges::find_if(
@@ -137,27 +142,40 @@ private:
             if (ran == each.cells.end())
                 continue;
             const idling& shown = ran->runs[0].idle;
-            title(fmt::format("{}: RSS while idling, {} live on pages of {}{}", each.about.name,
-                              scaled(shown.live, {" KiB", " MiB", " GiB"}, 1024),
-                              scaled(shown.least, {" KiB", " MiB", " GiB"}, 1024),
-                              shown.peak_live > 0
-                                  ? fmt::format(", after {} at the peak",
-                                                scaled(shown.peak_live, {" KiB", " MiB", " GiB"}, 1024))
-                                  : ""));
+            title(fmt::format(
+                "{}: RSS while idling{}, {} live on pages of {}{}", each.about.name,
+                shown.live > 0 ? " and its ratio to what is live" : "", in_bytes(shown.live),
+                in_bytes(shown.least),
+                shown.peak_live > 0 ? fmt::format(", after {} at the peak", in_bytes(shown.peak_live)) : ""));
             left("", first_);
+            if (shown.peak_rss > 0)
+                right("at the peak", ebb_ + ratio_);
             for (const auto& [ms, kib] : shown.rss)
-                right(fmt::format("{} ms", ms), 11);
+                right(fmt::format("{} ms", ms), shown.live > 0 ? ebb_ + ratio_ : ebb_);
+            right("mappings", ebb_ + ratio_);
             text_ += '\n';
             for (std::size_t i = 0; i < each.cells.size(); ++i) {
                 if (!each.cells[i].completed())
                     continue;
                 left(measured_.allocators[i].name, first_);
-                for (const auto& [ms, kib] : each.cells[i].runs[0].idle.rss)
-                    right(scaled(kib, {" KiB", " MiB", " GiB"}, 1024), 11);
+                ebb(each.cells[i].runs[0].idle);
                 text_ += '\n';
             }
             text_ += '\n';
         }
+    }
+
+    void ebb(const idling& shown) {
+        const auto resident = [&](double kib, double live) {
+            right(in_bytes(kib), ebb_);
+            if (live > 0)
+                right(fmt::format("{:.2f}", kib / live), ratio_);
+        };
+        if (shown.peak_rss > 0)
+            resident(shown.peak_rss, shown.peak_live);
+        for (const auto& [ms, kib] : shown.rss)
+            resident(kib, shown.live);
+        right(fmt::format("{:.0f} -> {:.0f}", shown.mappings_before, shown.mappings), ebb_ + ratio_);
     }
 
     void threads() {
@@ -223,6 +241,7 @@ private:
 
     static constexpr std::size_t ratio_ = 8;
     static constexpr std::size_t noise_ = 8;
+    static constexpr std::size_t ebb_ = 11;
 
     const results& measured_;
     const bool colours_;

@@ -28,6 +28,9 @@ struct idling {
     double live = 0;                                // what the program had asked for and held
     double least = 0;                               // the pages that it lay on
     double peak_live = 0;                           // 0: not known
+    double peak_rss = 0;                            // what was resident then; 0: not known
+    double mappings_before = 0;                     // lines of /proc/self/maps, before the workload began
+    double mappings = 0;                            // and after idling
     std::vector<std::pair<unsigned, double>> rss{}; // resident memory after so many ms
 };
 
@@ -43,6 +46,7 @@ struct measurement {
     std::string checksum;
     // Of workloads that idle; else 0.
     double idle_rss_kib = 0; // after a second of it
+    double mappings = 0;     // after all of it
     double reload_ns = 0;    // time of an operation when the work begins again
     idling idle{};
 };

@@ -19,11 +19,12 @@ struct metric {
     bool of_all = false;        // every workload has it
 };
 
-inline constexpr std::array<metric, 6> all_metrics{{
+inline constexpr std::array<metric, 7> all_metrics{{
     {"time", "time per operation", &measurement::ns_per_operation, true},
     {"peak_rss", "peak RSS", &measurement::peak_rss_kib, true},
     {"minor_faults", "minor page faults", &measurement::minor_faults, true},
     {"idle_rss", "RSS after a second of idling", &measurement::idle_rss_kib},
+    {"mappings", "mappings after idling", &measurement::mappings},
     {"reload", "time per operation after idling", &measurement::reload_ns},
     {"system_calls", "system calls", nullptr},
 }};

@@ -50,6 +50,7 @@ public:
                 .system_seconds = seconds_of(result.usage.ru_stime),
                 .checksum = said.text("checksum"),
                 .idle_rss_kib = said.number_if_any("idle_1000_kib"),
+                .mappings = said.number_if_any("mappings"),
                 .reload_ns = said.number_if_any("reload_ns"),
                 .idle = idling_of(said)};
     }
@@ -78,7 +79,10 @@ private:
     static idling idling_of(const key_values& said) {
         idling found{.live = said.number_if_any("live_kib"),
                      .least = said.number_if_any("least_kib"),
-                     .peak_live = said.number_if_any("peak_live_kib")};
+                     .peak_live = said.number_if_any("peak_live_kib"),
+                     .peak_rss = said.number_if_any("peak_kib"),
+                     .mappings_before = said.number_if_any("mappings_before"),
+                     .mappings = said.number_if_any("mappings")};
         for (const unsigned ms : {0u, 500u, 1000u, 2000u, 5000u, 10'000u})
             if (const double kib = said.number_if_any(fmt::format("idle_{}_kib", ms)); kib > 0)
                 found.rss.emplace_back(ms, kib);

@@ -224,8 +224,8 @@ outcome blow_up(const parameters& with) {
     server all(with);
     all.all_do(load);
     outcome result{.operations = all.operations()};
-    result.peak_live_kib = static_cast<double>(all.live()) / 1024;
     const double before = now_ns();
+    note_peak(result, all.live());
     all.all_do(shrink);
     stay_idle(result, with.idle_seconds, all.live(), all.least());
     const double again = all.all_do(load);

@@ -2,57 +2,12 @@
 // is the allocator's.
 #include "clock.h"
 #include "idle.h"
+#include "idle_threads.h"
 #include "table.h"
-#include "threads.h"
 #include "workload.h"
 
 namespace lowtide::bench {
 namespace {
-
-/// Threads that have called the allocator and now wait: a server's.
-class idle_threads {
-public:
-    /// Each makes `calls` objects, of which it keeps none, before it waits.
-    idle_threads(unsigned count, std::size_t calls) : calls_(calls), threads_(count) {
-        sem_init(&arrived_, 0, 0);
-        sem_init(&end_, 0, 0);
-        for (pthread_t& each : threads_)
-            each = start_thread(wait, this);
-        for (unsigned i = 0; i < count; ++i)
-            wait_for(arrived_);
-    }
-    ~idle_threads() {
-        for (unsigned i = 0; i < threads_.size(); ++i)
-            sem_post(&end_);
-        for (const pthread_t each : threads_)
-            pthread_join(each, nullptr);
-    }
-    idle_threads(const idle_threads&) = delete;
-    idle_threads& operator=(const idle_threads&) = delete;
-
-private:
-    static void* wait(void* argument) {
-        auto& self = *static_cast<idle_threads*>(argument);
-        random_numbers random(self.calls_);
-        const size_range sizes(16, 4096);
-        void* objects[64] = {};
-        for (std::size_t i = 0; i < self.calls_; ++i) {
-            void*& any = objects[random.below(64)];
-            drop_if_any(any);
-            any = make(sizes.draw(random), i);
-        }
-        for (void* each : objects)
-            drop_if_any(each);
-        sem_post(&self.arrived_);
-        wait_for(self.end_);
-        return nullptr;
-    }
-
-    std::size_t calls_;
-    table<pthread_t> threads_;
-    sem_t arrived_;
-    sem_t end_;
-};
 
 /// Many objects of one size come, and all but one in `keep` go (0: all), in the order in which they came.
 template <std::size_t keep>
@@ -83,13 +38,6 @@ outcome ebb(const parameters& with) {
     stay_idle(result, with.idle_seconds, kept * with.size, least);
     for (void* each : objects)
         result.checksum += drop_if_any(each);
-    return result;
-}
-
-outcome many_threads(const parameters& with) {
-    outcome result{.operations = with.operations * with.threads};
-    const idle_threads others(with.threads, with.operations);
-    stay_idle(result, with.idle_seconds, 0, 0);
     return result;
 }
 
@@ -150,12 +98,6 @@ constexpr workload list[] = {
      "12,500 objects of 16 KiB come, and all but one in 64 go",
      ebb<64>,
      {.size = 16384, .operations = 12'500, .idle_seconds = 2},
-     role::idles},
-    {"ebb/threads",
-     "ebb",
-     "400 threads make 1,000 objects to 4 KiB each, free them and wait",
-     many_threads,
-     {.operations = 1000, .threads = 400, .idle_seconds = 2},
      role::idles},
     {"ebb/sawtooth",
      "ebb",

@@ -1,8 +1,11 @@
-// What a process holds while it does nothing: its resident memory at set times, without a call of malloc.
+// What a process holds while it does nothing: its resident memory at set times, and its mappings, without a
+// call of malloc.
 #pragma once
 
 #include "table.h"
 #include "workload.h"
+
+#include <span>
 
 namespace lowtide::bench {
 
@@ -24,8 +27,16 @@ private:
     std::uint64_t count_ = 0;
 };
 
-/// Waits for `seconds` (at most the last of idle_times_ms) and notes the resident memory on the way. `live`:
-/// bytes that the program has asked for and holds; `least`: of the pages that they lie on.
-void stay_idle(outcome& result, double seconds, std::uint64_t live, std::uint64_t least);
+/// The lines of /proc/self/maps.
+double mappings();
+
+/// Notes what is resident now, at the peak. `live`: bytes that the program has asked for and holds.
+void note_peak(outcome& result, std::uint64_t live);
+
+/// Waits for `seconds` (at most the last of idle_times_ms) and notes the resident memory on the way, the
+/// mappings at the end. `least`: bytes of the pages that live objects lie on; `own`: memory of the workload's
+/// that doesn't count, whole pages.
+void stay_idle(outcome& result, double seconds, std::uint64_t live, std::uint64_t least,
+               std::span<char> own = {});
 
 } // namespace lowtide::bench

@@ -8,9 +8,11 @@
 //                                          below a scale of 0.01 nothing idles
 //
 // Prints one "key value" a line: malloc, free, operations, ns_per_operation, peak_rss_kib, minor_faults,
-// checksum; of those that idle, live_kib, least_kib, idle_0_kib, idle_500_kib and so on, by ms, perhaps
-// peak_live_kib and reload_ns. It needs libc alone, so that nothing but the workload calls malloc.
+// checksum; of those that idle, live_kib, least_kib, idle_0_kib, idle_500_kib and so on, by ms, mappings,
+// mappings_before, perhaps peak_live_kib, peak_kib and reload_ns. It needs libc alone, so that nothing but
+// the workload calls malloc.
 #include "clock.h"
+#include "idle.h"
 #include "objects.h"
 #include "witness/object_of.h"
 #include "witness/peak_rss.h"
@@ -41,10 +43,10 @@ void out_of_memory(std::size_t size) {
 namespace {
 
 constexpr workload_table const* tables[] = {
-    &pair_workloads,   &sized_workloads,   &bulk_workloads,  &mass_workloads,  &replacement_workloads,
-    &server_workloads, &ring_workloads,    &burst_workloads, &large_workloads, &realloc_workloads,
-    &calloc_workloads, &sharing_workloads, &churn_workloads, &mixed_workloads, &stress_workloads,
-    &ebb_workloads,    &blowup_workloads,
+    &pair_workloads,   &sized_workloads,      &bulk_workloads,   &mass_workloads,  &replacement_workloads,
+    &server_workloads, &ring_workloads,       &burst_workloads,  &large_workloads, &realloc_workloads,
+    &calloc_workloads, &sharing_workloads,    &churn_workloads,  &mixed_workloads, &stress_workloads,
+    &ebb_workloads,    &ebb_thread_workloads, &blowup_workloads,
 };
 
 constexpr unsigned max_threads = 1024;
@@ -83,6 +85,7 @@ const workload* find(const char* name) {
 }
 
 void measure(const workload& chosen, const parameters& with) {
+    const double mappings_before = chosen.is == role::idles ? mappings() : 0;
     const double begin = now_ns();
     const outcome result = chosen.run(with);
     const double took = now_ns() - begin - result.aside_ns;
@@ -102,6 +105,9 @@ void measure(const workload& chosen, const parameters& with) {
     print("live_kib", result.live_kib);
     print("least_kib", result.least_kib);
     print("peak_live_kib", result.peak_live_kib);
+    print("peak_kib", result.peak_kib);
+    print("mappings_before", mappings_before);
+    print("mappings", result.mappings);
     print("reload_ns", result.reload_ns);
     for (std::size_t i = 0; i < idle_samples; ++i) {
         char key[40];

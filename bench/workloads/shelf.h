@@ -9,6 +9,8 @@ namespace lowtide::bench {
 
 class shelf {
 public:
+    explicit shelf(std::size_t places = 256) : places_(places) {}
+
     /// Leaves the object in some place; gives what lay there before, or null.
     void* swap(void* object, random_numbers& random) {
         return places_[random.below(places_.size())].exchange(object, std::memory_order_acq_rel);
@@ -23,7 +25,7 @@ public:
     }
 
 private:
-    table<std::atomic<void*>> places_{256};
+    table<std::atomic<void*>> places_;
 };
 
 } // namespace lowtide::bench

@@ -10,9 +10,10 @@
 
 namespace lowtide::bench {
 
-inline pthread_t start_thread(void* (*entry)(void*), void* argument) {
+inline pthread_t start_thread(void* (*entry)(void*), void* argument,
+                              const pthread_attr_t* attributes = nullptr) {
     pthread_t id;
-    if (pthread_create(&id, nullptr, entry, argument) != 0)
+    if (pthread_create(&id, attributes, entry, argument) != 0)
         give_up("cannot start a thread");
     return id;
 }

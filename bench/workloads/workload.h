@@ -36,6 +36,8 @@ struct outcome {
     double least_kib = 0;               // the pages that it lies on
     double idle_kib[idle_samples] = {}; // resident memory at these times
     double peak_live_kib = 0;
+    double peak_kib = 0;  // resident memory at that time
+    double mappings = 0;  // at the end of it
     double reload_ns = 0; // time of an operation when the work begins again
 };
 
@@ -74,6 +76,7 @@ extern const workload_table churn_workloads;
 extern const workload_table mixed_workloads;
 extern const workload_table stress_workloads;
 extern const workload_table ebb_workloads;
+extern const workload_table ebb_thread_workloads;
 extern const workload_table blowup_workloads;
 
 } // namespace lowtide::bench
