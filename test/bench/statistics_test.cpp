@@ -183,6 +183,48 @@ TEST(text_report, shows_medians_with_their_units_ratios_and_failures) {
     EXPECT_EQ(text.find('\x1b'), std::string::npos) << "colours, though none were asked for";
 }
 
+/// One workload that idled, on two allocators.
+results of_idling() {
+    results made = of_two_allocators();
+    for (cell& each : made.rows[0].cells)
+        for (measurement& run : each.runs) {
+            run.idle_rss_kib = 150;
+            run.mappings = 40;
+            run.idle = {.live = 100,
+                        .least = 120,
+                        .peak_live = 500,
+                        .peak_rss = 600,
+                        .mappings_before = 30,
+                        .mappings = 40,
+                        .rss = {{0, 500}, {1000, 150}}};
+        }
+    return made;
+}
+
+TEST(text_report, shows_what_was_resident_while_idling_and_its_ratio_to_what_was_live) {
+    const std::string text = text_report(of_idling(), false);
+    EXPECT_NE(text.find("mappings after idling"), std::string::npos) << text;
+    for (const char* const shown :
+         {"even: RSS while idling and its ratio to what is live, 100 KiB live on pages of 120 KiB, after "
+          "500 KiB at the peak",
+          "600 KiB    1.20", "500 KiB    5.00", "150 KiB    1.50", "30 -> 40\n"})
+        EXPECT_NE(text.find(shown), std::string::npos) << shown << " is not in\n" << text;
+}
+
+TEST(json_report, has_what_was_resident_while_idling_and_the_mappings) {
+    const auto report = nlohmann::json::parse(json_report(of_idling()));
+    const auto& shown = report["workloads"][0]["results"]["first"];
+    EXPECT_EQ(shown["mappings"]["median"], 40);
+    EXPECT_EQ(
+        shown["runs"][0]["idle"],
+        nlohmann::json::parse(
+            R"({"live": 100.0, "least": 120.0, "peak_live": 500.0, "peak_rss": 600.0, "peak_to_live": 1.2,
+                      "mappings_before": 30.0, "mappings": 40.0,
+                      "rss": [{"ms": 0, "kib": 500.0, "to_live": 5.0},
+                              {"ms": 1000, "kib": 150.0, "to_live": 1.5}]})"));
+    EXPECT_FALSE(report["workloads"][1]["results"]["first"].contains("mappings"));
+}
+
 TEST(text_report, keeps_long_names_apart) {
     results measured = of_two_allocators();
     const std::string first(30, 'a');

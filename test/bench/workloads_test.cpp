@@ -76,6 +76,21 @@ TEST(workload_program, needs_libc_alone) {
         EXPECT_EQ(end.output.find(other), std::string::npos) << end.output;
 }
 
+TEST(workload_program, counts_no_stacks_of_blocked_threads_and_has_what_a_peak_held) {
+    const auto run = [](const char* name) {
+        return key_values(
+            supervisor().run({.words = {LOWTIDE_WORKLOADS, "--scale", "0.01", name}}, long_enough).output);
+    };
+    const key_values blocked = run("ebb/blocked");
+    EXPECT_LT(blocked.number("idle_1000_kib") + 100 * 4, blocked.number("peak_rss_kib"))
+        << "100 threads have used a page of their stacks at least";
+    EXPECT_GT(blocked.number("mappings"), 10);
+    const key_values consumer = run("ebb/consumer");
+    EXPECT_GE(consumer.number("peak_kib"), consumer.number("peak_live_kib"));
+    EXPECT_GT(consumer.number("peak_live_kib"), 1500) << "of a hundredth of 200 MiB";
+    EXPECT_LT(consumer.number("peak_live_kib"), 2500);
+}
+
 TEST(workload_list, has_those_for_any_threads_once_for_each_number) {
     const supervisor processes;
     const benchmark_list list =
