@@ -33,11 +33,11 @@ size_t or_none(size_t limit) noexcept {
 
 void watch::apply_options() noexcept {
     limits_->set_hard(or_none(settings_->hard_limit));
-    set_soft(by_group_);
+    set_soft(by_group_.load(std::memory_order_relaxed));
 }
 
 void watch::set_soft(size_t by_group) noexcept {
-    by_group_ = by_group;
+    by_group_.store(by_group, std::memory_order_relaxed);
     limits_->set_soft(lowest(or_none(settings_->limit), by_group));
 }
 

@@ -65,11 +65,11 @@ private:
     std::atomic<uint64_t> relieved_ms_{0};
     std::atomic<size_t> relieved_{0}; // what was held after the last relief; 0: there was none
     std::atomic<unsigned> cpu_quota_{0};
+    std::atomic<size_t> by_group_{SIZE_MAX}; // the soft limit that follows from the group and from pressure
     // Of whoever looks.
     os::control_group& group_;
     uint32_t known_in_ = 0; // the generation that found the group
     uint64_t next_find_ms_ = 0;
-    size_t by_group_ = SIZE_MAX;
     int64_t stalled_us_ = -1;
     uint64_t stalled_ms_ = 0; // when that was read
     uint64_t scarce_until_ms_ = 0;
