@@ -118,6 +118,7 @@ TEST(vm, a_purge_that_the_kernel_refuses_says_so) {
 // 512 pages and a bit, of which the program has written these ones; then they are zeroed.
 class zeroing : public testing::Test {
 protected:
+    zeroing() { os::no_more_huge_pages(base, pages * page); }
     ~zeroing() override { os::release(base, pages * page); }
 
     static constexpr size_t pages = 520;

@@ -14,6 +14,7 @@ fake_pages* the_fake = nullptr;
 
 fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_(arena_bytes / slice_size) {
     EXPECT_NE(arena_, 0u);
+    os::no_more_huge_pages(arena_, arena_bytes); // tests ask which pages are in memory
     EXPECT_EQ(the_fake, nullptr) << "one fake at a time";
     the_fake = this;
     source_ = {
