@@ -145,7 +145,7 @@ void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
     if (p != nullptr) [[likely]]
         return p;
     // A request that is out of reach must not cost the program its caches.
-    if (!lowtide_thread.interrupted && size <= os::attainable_memory())
+    if (!lowtide_thread.interrupted && size <= limits_.hard() && size <= os::attainable_memory())
         p = allocate_scarce(size, alignment, zeroed);
     return p == nullptr && lowtide_thread.interrupted ? allocate_alone(size, alignment, zeroed) : p;
 }
@@ -230,7 +230,7 @@ void heap::give_attention() noexcept {
         answer_mail();
     if (is_small)
         return;
-    if (!looks)
+    if (!looks && limits_.held() >= watch_.attention_at()) // else it will look in time
         the_background.hurry();
     keep_limits(looks);
 }

@@ -58,8 +58,7 @@ private:
 
     ceiling* limits_;
     const options* settings_;
-    std::atomic<uint32_t> looking_in_{
-        0}; // the generation of the process that a thread looks in; 0: none does
+    std::atomic<uint32_t> looking_in_{0}; // the generation in which a thread looks; 0: none does
     std::atomic<uint64_t> next_look_ms_{0};
     std::atomic<size_t> look_at_{0}; // what must be held for one before that
     std::atomic<uint64_t> relieved_ms_{0};

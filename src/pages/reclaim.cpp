@@ -10,8 +10,8 @@
 // Under a soft limit (pages/ceiling.h) as much as that leaves beside what is in use, enforced when memory is
 // taken as well.
 //
-// Decay: what nobody has reused for the decay time goes back at the next slow path. The background thread
-// of a later stage will call tick() as well, and then this holds without a call from the program.
+// Decay: what nobody has reused for the decay time goes back at the next slow path, or by the background
+// thread.
 //
 // purge_all() and surrender() on request: malloc_trim, and when memory has run out.
 //
@@ -70,7 +70,7 @@ void page_tier::enforce_limit() noexcept {
 // Called with the lock, which it may drop and take again.
 void page_tier::enforce_cap() noexcept {
     if (dirty_slices_ * slice_size <= settings_->dirty_cap && settings_->decay_ms != 0 &&
-        limits_->soft() == SIZE_MAX)
+        (limits_->soft() == SIZE_MAX || dirty_slices_ <= dirty_within_limits()))
         return;
     age_peaks(source_->now_ms());
     const size_t allowed = settings_->decay_ms == 0 ? 0 : allowed_dirty();
