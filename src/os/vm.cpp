@@ -1,11 +1,14 @@
 #include "os/vm.h"
 
 #include "base/bits.h"
+#include "os/machine.h"
 #include "os/syscall.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <string_view>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
@@ -142,6 +145,20 @@ bool all_in_memory(uintptr_t base, size_t bytes) noexcept {
         if ((answers[i] & 1) == 0)
             return false;
     return true;
+}
+
+bool huge_pages_come_unasked() noexcept {
+    enum : uint8_t { unknown, no, yes };
+    static std::atomic<uint8_t> known{unknown};
+    uint8_t answer = known.load(std::memory_order_relaxed);
+    if (answer == unknown) {
+        char text[64]; // "always [madvise] never"
+        const long length = read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text));
+        const std::string_view modes(text, length > 0 ? static_cast<size_t>(length) : 0);
+        answer = modes.find("[always]") != modes.npos ? yes : no;
+        known.store(answer, std::memory_order_relaxed);
+    }
+    return answer == yes;
 }
 
 void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {

@@ -47,6 +47,10 @@ struct huge_page_fill {
 // Before a part of such a block goes back: the kernel may not make a huge page of the rest again.
 [[LOWTIDE_RARE]] void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
 
+// Does the kernel give huge pages to whoever doesn't ask for them (transparent_hugepage/enabled is `always`)?
+// It may then also make one of a block of which a single page is in memory (khugepaged). Looked up once.
+[[nodiscard, LOWTIDE_RARE]] bool huge_pages_come_unasked() noexcept;
+
 // Is every page of it in memory? At most 4 MiB. False when the system doesn't say.
 [[LOWTIDE_RARE]] bool all_in_memory(uintptr_t base, size_t bytes) noexcept;
 

@@ -34,6 +34,7 @@ struct block : list_node<by_room>, list_node<by_age> {
     block_state state = block_state::reserved;
     uint8_t bucket = 0; // the list it is in: its longest run of free slices
     bool huge = false;  // the kernel has been told that it may have a huge page here
+    bool plain = false; // … that it may not
     // How many more times the block is filled with a huge page when a run takes all of it: see growth.cpp.
     uint8_t dense = 0;
     bool to_fill = false; // for whoever has just taken all of it

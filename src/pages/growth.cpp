@@ -54,6 +54,7 @@ void page_tier::fill(block& b) noexcept {
         slow_fills_ += slow_fills_ < most_doublings ? 1 : 0;
     }
     b.huge |= fill.done;
+    b.plain &= !fill.done;
     const uint32_t resident = fill.done ? b.free & ~b.dirty : 0;
     if (resident != 0) {
         unfile(b);

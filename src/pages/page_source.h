@@ -19,6 +19,7 @@ struct page_source {
     os::huge_page_fill (*fill_with_huge_page)(uintptr_t base,
                                               size_t bytes) noexcept = os::fill_with_huge_page;
     void (*no_more_huge_pages)(uintptr_t base, size_t bytes) noexcept = os::no_more_huge_pages;
+    bool (*huge_pages_come_unasked)() noexcept = os::huge_pages_come_unasked;
     bool (*all_in_memory)(uintptr_t base, size_t bytes) noexcept = os::all_in_memory;
     bool (*release)(uintptr_t base, size_t bytes) noexcept = os::release;
     uintptr_t (*map)(size_t bytes, size_t alignment) noexcept = os::map;

@@ -309,6 +309,9 @@ bool page_tier::make_ready(block& b) noexcept {
     b.state = block_state::committed;
     b.free = ~uint32_t{0};
     b.dirty = 0;
+    b.plain = !settings_->huge_pages && source_->huge_pages_come_unasked();
+    if (b.plain) [[unlikely]]
+        source_->no_more_huge_pages(b.base, block_size);
     __atomic_store_n(&committed_, committed_ + block_size, __ATOMIC_RELAXED);
     file(b);
     return true;

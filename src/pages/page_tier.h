@@ -57,7 +57,7 @@ public:
 
     // For whoever holds a run: purges whole pages of it. False when the system refuses.
     [[nodiscard, gnu::cold]] bool purge_within(uintptr_t base, size_t bytes) noexcept;
-    // Has the block that `base` lies in been filled with a huge page, of which nothing has gone back?
+    // May the block that `base` lies in be one huge page, of which nothing has gone back?
     [[nodiscard, gnu::cold]] bool in_huge_page(uintptr_t base) noexcept;
 
     // Purges what has been free for longer than the decay time; cheap when there is nothing to do.
@@ -161,6 +161,7 @@ private:
     [[nodiscard]] bool is_refused() const noexcept;
     size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
     [[LOWTIDE_RARE]] size_t purge_block(block& b) noexcept;
+    [[nodiscard, LOWTIDE_RARE]] bool forbid_huge_pages(block& b, bool leaves_some) noexcept;
 
     const page_source* source_;
     page_map* map_;

@@ -136,9 +136,24 @@ size_t page_tier::purge_oldest(size_t keep, uint64_t freed_before) noexcept {
     return bytes;
 }
 
+// Pages of the block are about to go back; others stay, or none do. Does the kernel have to be told first
+// that it may not have a huge page here? Else it would make one of what stays (khugepaged), holes and all. Of
+// nothing it makes none, but where it was told that it may, the next use of the block would begin with one.
+// With the lock.
+bool page_tier::forbid_huge_pages(block& b, bool leaves_some) noexcept {
+    const bool unasked = source_->huge_pages_come_unasked();
+    const bool needed = unasked ? leaves_some && !b.plain : b.huge;
+    b.huge = false;
+    b.plain |= needed;
+    return needed;
+}
+
 // With the lock, which is dropped while the system works.
 size_t page_tier::purge_block(block& b) noexcept {
     const uint32_t slices = b.dirty;
+    const bool leaves_some = !b.empty();
+    const bool tells = slices == ~uint32_t{0} && !b.huge;
+    const bool needs_advice = forbid_huge_pages(b, leaves_some);
     unfile(b);
     b.age_place().unlink();
     b.free &= ~slices;
@@ -146,16 +161,13 @@ size_t page_tier::purge_block(block& b) noexcept {
     b.purging |= slices;
     file(b);
     dirty_slices_ -= count_bits(slices);
-    const bool was_huge = b.huge;
-    b.huge = false;
     purges_began_in_ = os::generation();
     purges_.fetch_add(1, std::memory_order_relaxed);
     lowtide_thread.purging = true;
     unlock();
 
-    if (was_huge)
+    if (needs_advice)
         source_->no_more_huge_pages(b.base, block_size);
-    const bool tells = slices == ~uint32_t{0} && !was_huge;
     const uint8_t density = tells ? density_of(b) : 0;
     uint32_t refused = 0;
     size_t calls = 0;
@@ -200,7 +212,8 @@ size_t page_tier::purge_block(block& b) noexcept {
 bool page_tier::in_huge_page(uintptr_t base) noexcept {
     if (!lock(true))
         return false;
-    const bool huge = map_->block_of(base)->huge;
+    const block& b = *map_->block_of(base);
+    const bool huge = b.huge || (!b.plain && source_->huge_pages_come_unasked());
     unlock();
     return huge;
 }
@@ -210,12 +223,11 @@ bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
         return false;
     block& b = *map_->block_of(base);
     const bool refused = is_refused();
-    const bool was_huge = b.huge && !refused;
-    b.huge = b.huge && !was_huge;
+    const bool needs_advice = !refused && forbid_huge_pages(b, true);
     unlock();
     if (refused)
         return false;
-    if (was_huge)
+    if (needs_advice)
         source_->no_more_huge_pages(b.base, block_size);
     const bool purged = source_->purge(base, bytes);
     if (!lock(true))

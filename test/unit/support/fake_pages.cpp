@@ -17,9 +17,19 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
     os::no_more_huge_pages(arena_, arena_bytes); // tests ask which pages are in memory
     EXPECT_EQ(the_fake, nullptr) << "one fake at a time";
     the_fake = this;
-    source_ = {
-        reserve,           claim,   commit, decommit,    purge, fill_with_huge_page, no_more_huge_pages,
-        os::all_in_memory, release, map,    space_limit, now_ms};
+    source_ = {reserve,
+               claim,
+               commit,
+               decommit,
+               purge,
+               fill_with_huge_page,
+               no_more_huge_pages,
+               huge_pages_come_unasked,
+               os::all_in_memory,
+               release,
+               map,
+               space_limit,
+               now_ms};
     refuse(system_call::fill);
 }
 
@@ -154,13 +164,20 @@ os::huge_page_fill fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes)
     const bool done = fake.grants(system_call::fill);
     if (done)
         fake.huge_.insert(base);
+    if (done)
+        fake.plain_.erase(base);
     return {done, fake.fill_us_};
+}
+
+bool fake_pages::huge_pages_come_unasked() noexcept {
+    return the_fake->huge_unasked_;
 }
 
 void fake_pages::no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {
     const std::lock_guard guard(the_fake->mutex_);
     EXPECT_EQ(bytes, block_size);
-    EXPECT_EQ(the_fake->huge_.erase(base), 1u);
+    EXPECT_TRUE(the_fake->huge_.erase(base) == 1 || the_fake->huge_unasked_);
+    EXPECT_TRUE(the_fake->plain_.insert(base).second) << "said twice";
 }
 
 bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {

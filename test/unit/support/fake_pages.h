@@ -41,6 +41,7 @@ public:
     void slow_fills(uint32_t cpu_us) { fill_us_ = cpu_us; }
     // Blocks that may have a huge page.
     [[nodiscard]] size_t huge_blocks() const { return huge_.size(); }
+    [[nodiscard]] size_t plain_blocks() const { return plain_.size(); }
 
     // ---- refusals
 
@@ -50,6 +51,8 @@ public:
     void refuse_nth(unsigned n) { calls_until_refusal_ = n; }
     // Has the n-th call come, and been refused?
     [[nodiscard]] bool refused_nth() const { return calls_until_refusal_ == 0; }
+    // The kernel gives huge pages, and makes them, without being asked.
+    void give_huge_pages_unasked() { huge_unasked_ = true; }
     // As RLIMIT_AS would: no more address space than this in all, records excepted.
     void limit_address_space(size_t bytes) { limit_ = bytes; }
     // Somebody else maps this place, which is free, or unmaps it again.
@@ -85,6 +88,7 @@ private:
     static bool purge(uintptr_t base, size_t bytes) noexcept;
     static os::huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
     static void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
+    static bool huge_pages_come_unasked() noexcept;
     static bool release(uintptr_t base, size_t bytes) noexcept;
     static uintptr_t map(size_t bytes, size_t alignment) noexcept;
     static size_t space_limit() noexcept;
@@ -102,7 +106,9 @@ private:
     std::vector<state> slices_;
     std::map<uintptr_t, size_t> records_; // what map() has given
     std::set<uintptr_t> huge_;
+    std::set<uintptr_t> plain_; // those that may not be huge
     uint32_t fill_us_ = 300;
+    bool huge_unasked_ = false;
     size_t reserved_slices_ = 0;
     size_t committed_slices_ = 0;
     size_t limit_ = arena_bytes;
