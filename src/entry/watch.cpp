@@ -8,6 +8,7 @@ namespace lowtide {
 namespace {
 
 constexpr uint64_t look_every_ms = 100;
+constexpr uint64_t look_pause_factor = 10;
 // Processes are moved, and containers get other limits, while they run.
 constexpr uint64_t find_every_ms = 10'000;
 constexpr size_t reserve_share = 16;
@@ -69,6 +70,9 @@ void watch::look() noexcept {
         cpu_quota_.store(0, std::memory_order_relaxed);
         set_soft(SIZE_MAX);
     }
+    const uint64_t took = os::now_ms() - now;
+    if (took != 0) // as in front::tick()
+        next_look_ms_.store(now + look_every_ms + took * look_pause_factor, std::memory_order_relaxed);
     const size_t held = limits_->held();
     const size_t soft = limits_->soft();
     const size_t step = soft > held ? (soft - held) / step_share : 0;

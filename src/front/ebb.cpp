@@ -10,6 +10,7 @@ constexpr uint64_t tick_every_ms = 50;
 // When the process grows, idle caches are looked for more often: what they hold pins slabs that would serve
 // instead.
 constexpr uint64_t growth_tick_ms = 2;
+constexpr uint64_t tick_pause_factor = 10;
 constexpr uint64_t holes_every_ms = 500;
 
 } // namespace
@@ -101,6 +102,10 @@ void front::tick() noexcept {
     }
     drain_parked();
     pages_->tick();
+    // Single-stepped, say, it takes longer than it is apart: the program has to get on as well.
+    const uint64_t took = source_->now_ms() - now;
+    if (took != 0)
+        next_tick_ms_.store(now + tick_every_ms + took * tick_pause_factor, std::memory_order_relaxed);
     const uint64_t holes = next_holes_ms_.load(std::memory_order_relaxed);
     if (holes == 0) // nothing has rested yet
         next_holes_ms_.store(now + holes_every_ms, std::memory_order_relaxed);

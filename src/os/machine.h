@@ -17,7 +17,7 @@ unsigned usable_cpus() noexcept;
 uint64_t now_ms() noexcept;
 
 // Lets other threads run.
-void yield() noexcept;
+[[gnu::cold]] void yield() noexcept;
 
 // Writes all of it, or answers false. Async-signal-safe, leaves errno alone. 2 is the standard error of the
 // process, whoever calls.

@@ -31,7 +31,7 @@ enum class claimed : uint8_t {
 bool commit(uintptr_t base, size_t bytes) noexcept;
 
 // Takes memory and access away but keeps the address space.
-void decommit(uintptr_t base, size_t bytes) noexcept;
+[[LOWTIDE_RARE]] void decommit(uintptr_t base, size_t bytes) noexcept;
 
 // Gives the pages back; they read as zeros at the next touch. False when the kernel refused: then the content
 // is what it was.
@@ -65,7 +65,7 @@ bool release(uintptr_t base, size_t bytes) noexcept;
 uintptr_t map(size_t bytes, size_t alignment) noexcept;
 
 // Grows or shrinks a mapping where it is. False when there is no room behind it.
-bool resize_in_place(uintptr_t base, size_t old_bytes, size_t new_bytes) noexcept;
+[[LOWTIDE_RARE]] bool resize_in_place(uintptr_t base, size_t old_bytes, size_t new_bytes) noexcept;
 
 // Moves the pages of a mapping to `target`, which is reserved for it, and grows it. False on failure; then
 // the mapping is where it was and the target is released.
