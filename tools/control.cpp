@@ -14,9 +14,12 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <grp.h>
+#include <linux/openat2.h>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -67,9 +70,26 @@ public:
         start_time_ = read_start_time();
     }
 
-    /// Where it looks for its mail, as seen from here: it may be in a container.
-    fs::path mailbox() const {
-        return folder_ / "root" / fs::path(mailbox_prefix).relative_path() += std::to_string(inner_id_);
+    /// The folder where it looks for its mail, opened; it may be in a container. What is a symbolic link
+    /// there must not lead out of it: the folder would be ours, and we may be root.
+    int open_mailbox_folder() const {
+        const int root = open((folder_ / "root").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        open_how how{};
+        how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+        how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+        const fs::path inside = fs::path(mailbox_prefix).parent_path();
+        const long folder =
+            root < 0 ? -1 : syscall(SYS_openat2, root, inside.relative_path().c_str(), &how, sizeof(how));
+        const int error = errno;
+        if (root >= 0)
+            close(root);
+        if (folder < 0)
+            throw user_error(
+                fmt::format("{} of process {} can't be opened: {}", inside.string(), id_, reason(error)));
+        return static_cast<int>(folder);
+    }
+    std::string mailbox_name() const {
+        return fs::path(mailbox_prefix).filename().string() + std::to_string(inner_id_);
     }
     const std::string& start_time() const { return start_time_; }
     uid_t user() const { return user_; }
@@ -129,38 +149,51 @@ private:
     std::string start_time_;
 };
 
+/// As root: does the rest with the rights of the process's user. What the folder really is is that user's
+/// choice, by a mount or a link, and root would write where he may not.
+void give_up_rights(const process& of) {
+    if (geteuid() != 0 || of.user() == 0)
+        return;
+    if (setgroups(0, nullptr) != 0 || setresgid(of.group(), of.group(), of.group()) != 0 ||
+        setresuid(of.user(), of.user(), of.user()) != 0)
+        throw user_error(fmt::format("cannot act as the process's user: {}", reason(errno)));
+}
+
 /// The request, in the process's mailbox until it has been taken or this object ends.
 class letter {
 public:
-    letter(const process& to, const std::string& request) : place_(to.mailbox()) {
-        const fs::path draft = place_.string() + "." + std::to_string(getpid());
-        fd_ = open(draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd_ < 0)
-            throw user_error(fmt::format("{}: {}", draft.string(), reason(errno)));
+    letter(const process& to, const std::string& request)
+        : folder_(to.open_mailbox_folder()), name_(to.mailbox_name()) {
+        give_up_rights(to);
+        const std::string draft = fmt::format("{}.{}", name_, getpid());
+        fd_ = openat(folder_, draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         const std::string text = fmt::format("{}\n{}\n{}\n", mailbox_greeting, to.start_time(), request);
         size_ = text.size();
-        int error = 0;
-        if (write(fd_, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-            (geteuid() != to.user() && fchown(fd_, to.user(), to.group()) != 0))
+        int error = fd_ < 0 ? errno : 0;
+        if (error == 0 && write(fd_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
             error = errno;
-        if (error == 0 && renameat2(AT_FDCWD, draft.c_str(), AT_FDCWD, place_.c_str(), RENAME_NOREPLACE) != 0)
+        if (error == 0 && renameat2(folder_, draft.c_str(), folder_, name_.c_str(), RENAME_NOREPLACE) != 0)
             error = errno;
         if (error == 0)
             return;
-        unlink(draft.c_str());
-        ::close(fd_);
-        throw user_error(
-            error == EEXIST
-                ? fmt::format("somebody else is asking this process; if not, remove {}", place_.string())
-                : fmt::format("{}: {}", place_.string(), reason(error)));
+        if (fd_ >= 0) {
+            unlinkat(folder_, draft.c_str(), 0);
+            ::close(fd_);
+        }
+        ::close(folder_);
+        const std::string file = std::string(mailbox_prefix) + name_.substr(name_.rfind('.') + 1);
+        throw user_error(error == EEXIST
+                             ? fmt::format("somebody else is asking this process; if not, remove {}", file)
+                             : fmt::format("{}: {}", file, reason(error)));
     }
     ~letter() {
         struct stat here {};
         struct stat ours {};
-        if (fstat(fd_, &ours) == 0 && lstat(place_.c_str(), &here) == 0 && here.st_ino == ours.st_ino &&
-            here.st_dev == ours.st_dev)
-            unlink(place_.c_str());
+        if (fstat(fd_, &ours) == 0 && fstatat(folder_, name_.c_str(), &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+            here.st_ino == ours.st_ino && here.st_dev == ours.st_dev)
+            unlinkat(folder_, name_.c_str(), 0);
         ::close(fd_);
+        ::close(folder_);
     }
     letter(const letter&) = delete;
     letter& operator=(const letter&) = delete;
@@ -174,7 +207,8 @@ public:
     }
 
 private:
-    fs::path place_;
+    int folder_ = -1;
+    std::string name_;
     int fd_ = -1;
     std::size_t size_ = 0;
 };

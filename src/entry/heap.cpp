@@ -228,7 +228,7 @@ void heap::give_attention() noexcept {
     limits_.expect_attention_at(is_small ? ceiling::least_watched : watch_.relief_at());
     if (looks && mailbox_.has_mail())
         answer_mail();
-    if (is_small)
+    if (is_small && limits_.soft() == SIZE_MAX)
         return;
     if (!looks && limits_.held() >= watch_.attention_at()) // else it will look in time
         the_background.hurry();

@@ -60,13 +60,14 @@ void watch::look() noexcept {
     const uint64_t now = os::now_ms();
     const bool is_time = now >= next_look_ms_.load(std::memory_order_relaxed) ||
                          limits_->held() >= look_at_.load(std::memory_order_relaxed);
-    if (limits_->held() < ceiling::least_watched || !is_time || !begin_look())
+    if (!is_time || !begin_look())
         return;
+    const bool is_small = limits_->held() < ceiling::least_watched;
     next_look_ms_.store(now + look_every_ms, std::memory_order_relaxed);
-    if (settings_->pressure) {
+    if (settings_->pressure && !is_small) {
         look_at_group(now);
         look_at_pressure(now);
-    } else {
+    } else { // what was found when it was large mustn't stay
         cpu_quota_.store(0, std::memory_order_relaxed);
         set_soft(SIZE_MAX);
     }
@@ -76,8 +77,8 @@ void watch::look() noexcept {
     const size_t held = limits_->held();
     const size_t soft = limits_->soft();
     const size_t step = soft > held ? (soft - held) / step_share : 0;
-    look_at_.store(soft == SIZE_MAX ? SIZE_MAX : held + (step > least_step ? step : least_step),
-                   std::memory_order_relaxed);
+    const size_t next = soft == SIZE_MAX ? SIZE_MAX : held + (step > least_step ? step : least_step);
+    look_at_.store(is_small ? ceiling::least_watched : next, std::memory_order_relaxed);
     looking_in_.store(0, std::memory_order_release);
 }
 

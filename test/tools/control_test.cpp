@@ -168,6 +168,27 @@ TEST(control, another_users_process_is_not_asked) {
     EXPECT_NE(result.errors.find("is another user's"), std::string::npos) << result.errors;
 }
 
+// What is mounted at /dev/shm for another user's process is that user's choice.
+TEST(control, root_writes_only_where_the_processs_user_may) {
+    if (geteuid() != 0)
+        GTEST_SKIP() << "only root can ask another user's process";
+    const test::temporary_folder folder; // of root, who alone may write there
+    fs::permissions(folder.path(), fs::perms(0755));
+    const std::string command =
+        "mount -t tmpfs t /dev && ln -s " + folder.path().string() + " /dev/shm && echo $$ && exec sleep 60";
+    const std::string script =
+        "setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Ur -m /bin/sh -c '" + command + "' > " +
+        (folder.path() / "pid").string() + " & while [ ! -s " + (folder.path() / "pid").string() +
+        " ] && kill -0 $!; do sleep 0.1; done; [ -s " + (folder.path() / "pid").string() +
+        " ] || exit 77; " LOWTIDE_COMMAND " trim $! --wait 1; code=$?; ls " + folder.path().string() +
+        " | grep lowtide && code=1; kill $!; exit $code";
+    const child_result result = child{{"/bin/sh", "-c", script}, {}, {}, "/", 0}.run();
+    if (result.exit_code() == 77)
+        GTEST_SKIP() << "no user namespaces here";
+    EXPECT_EQ(result.exit_code(), 125) << result.output << result.errors;
+    EXPECT_NE(result.errors.find("ermission denied"), std::string::npos) << result.errors;
+}
+
 /// A request that somebody writes himself. It is still there, unanswered, after the process has had time to
 /// answer another one, or it has been taken away unanswered.
 class forged {
