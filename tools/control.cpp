@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
@@ -236,18 +237,22 @@ answer understand(const std::string& text) {
     return result;
 }
 
+volatile std::sig_atomic_t interrupted = 0;
+
 answer ask(const process& of, const std::string& request, double seconds) {
     using clock = std::chrono::steady_clock;
+    for (const int each : {SIGINT, SIGTERM, SIGHUP}) // the request has to be withdrawn
+        std::signal(each, [](int which) { interrupted = which; });
     const letter sent(of, request);
     const auto until = clock::now() + std::chrono::duration<double>(seconds);
     do {
         if (const auto text = sent.answer())
             return understand(*text);
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    } while (clock::now() < until && of.is_the_same());
+    } while (clock::now() < until && interrupted == 0 && of.is_the_same());
     if (const auto text = sent.answer())
         return understand(*text);
-    throw user_error(of.silence());
+    throw user_error(interrupted != 0 ? "interrupted; the request is withdrawn" : of.silence());
 }
 
 /// What can't be set is said before anything is asked.

@@ -13,8 +13,15 @@ static bool is_private(int fd) noexcept {
     struct stat file {};
     if (failed(system_call(SYS_fstat, fd, reinterpret_cast<long>(&file))))
         return false;
-    const auto user = static_cast<uid_t>(system_call(SYS_geteuid));
-    return S_ISREG(file.st_mode) && file.st_nlink == 1 && (file.st_uid == user || file.st_uid == 0) &&
+    uid_t real = 0;
+    uid_t effective = 0;
+    uid_t saved = 0;
+    if (failed(system_call(SYS_getresuid, reinterpret_cast<long>(&real), reinterpret_cast<long>(&effective),
+                           reinterpret_cast<long>(&saved))))
+        return false;
+    // Who a server of root's works as for a moment is not its master.
+    const bool masters = file.st_uid == real && file.st_uid == effective && file.st_uid == saved;
+    return S_ISREG(file.st_mode) && file.st_nlink == 1 && (masters || file.st_uid == 0) &&
            (file.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 

@@ -6,9 +6,9 @@
 
 namespace lowtide::os {
 
-// Opens an ordinary file for reading and writing, if it belongs to the effective user or to root, nobody else
-// may write it, and it has that one name; symbolic links aren't followed. The descriptor, or -errno (-EPERM:
-// it is not such a file). Doesn't wait, whatever is there.
+// Opens an ordinary file for reading and writing, if it belongs to the user (by real, effective and saved id)
+// or to root, nobody else may write it, and it has that one name; symbolic links aren't followed. The
+// descriptor, or -errno (-EPERM: it is not such a file). Doesn't wait, whatever is there.
 [[gnu::cold]] int open_private_file(const char* path) noexcept;
 
 // False when it isn't there, or may not be removed.

@@ -450,6 +450,8 @@ PROMISE(a_process_may_exit_at_any_moment_of_its_background_thread) {
 PART(frees_twice_and_waits) {
     const bystander other;
     wait_for_background_thread();
+    void* volatile neighbour = std::malloc(1000); // keeps the slab, if the thread comes between the two
+    REQUIRE(neighbour != nullptr);
     void* volatile once = std::malloc(1000);
     void* const twice = once;
     std::free(once);
