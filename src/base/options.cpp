@@ -1,6 +1,7 @@
 // The options' table and their parser: see options.h.
 #include "base/options.h"
 
+#include "base/part.h"
 #include "base/print.h"
 
 #include <algorithm>
@@ -20,17 +21,19 @@ constexpr bool is_changeable = false;
 template <class T>
 constexpr bool is_changeable<changeable<T>> = true;
 
-template <class field>
-constexpr option_description row(std::string_view key, std::size_t offset, option_type type, std::int64_t min,
-                                 std::int64_t max, std::string_view meaning, std::string_view words = {}) {
-    return {key,     type, is_changeable<field>, sizeof(field), static_cast<std::uint16_t>(offset), min, max,
-            meaning, words};
-}
-#define FIELD(name) offsetof(options, name)
+struct field_place {
+    bool changeable;
+    std::uint8_t bytes;
+    std::uint16_t offset;
+};
+#define FIELD(name)                                                                                          \
+    field_place {                                                                                            \
+        is_changeable<decltype(options::name)>, sizeof(options::name), offsetof(options, name)               \
+    }
 
-// string_view's own substr can throw, and so needs libstdc++ when the program runs.
-constexpr std::string_view part(std::string_view text, std::size_t begin, std::size_t end) noexcept {
-    return {text.data() + begin, end - begin};
+constexpr option_description row(std::string_view key, field_place field, option_type type, std::int64_t min,
+                                 std::int64_t max, std::string_view meaning, std::string_view words = {}) {
+    return {key, type, field.changeable, field.bytes, field.offset, min, max, meaning, words};
 }
 
 // The word of that number, from 0; empty behind the last.
@@ -47,43 +50,35 @@ constexpr std::string_view word_at(std::string_view words, std::int64_t number) 
 } // namespace
 
 constexpr std::array<option_description, option_count> option_table = {
-    row<decltype(options::dirty_cap)>(
-        "dirty_cap", FIELD(dirty_cap), option_type::size, 0, 16 * tib,
+    row("dirty_cap", FIELD(dirty_cap), option_type::size, 0, 16 * tib,
         "freed memory that may always wait for its next use before it goes back"),
-    row<decltype(options::dirty_share)>(
-        "dirty_share", FIELD(dirty_share), option_type::count, 1, 1000,
+    row("dirty_share", FIELD(dirty_share), option_type::count, 1, 1000,
         "freed memory may also wait up to 1/N of the memory in use, if that is more"),
-    row<decltype(options::window_ms)>(
-        "window", FIELD(window_ms), option_type::time_ms, 0, an_hour_ms,
+    row("window", FIELD(window_ms), option_type::time_ms, 0, an_hour_ms,
         "memory that was needed within this time counts as about to be needed again"),
-    row<decltype(options::decay_ms)>(
-        "decay", FIELD(decay_ms), option_type::time_ms, -1, an_hour_ms,
+    row("decay", FIELD(decay_ms), option_type::time_ms, -1, an_hour_ms,
         "freed memory below the cap goes back after this time; 0 at once, -1 never"),
-    row<decltype(options::limit)>(
-        "limit", FIELD(limit), option_type::size, 0, 16 * tib,
+    row("limit", FIELD(limit), option_type::size, 0, 16 * tib,
         "where more than this would be held, all that is free goes back first; 0 for none"),
-    row<decltype(options::hard_limit)>("hard_limit", FIELD(hard_limit), option_type::size, 0, 16 * tib,
-                                       "where more than this would be held, there is no memory; 0 for none"),
-    row<decltype(options::pressure)>(
-        "pressure", FIELD(pressure), option_type::boolean, 0, 1,
+    row("hard_limit", FIELD(hard_limit), option_type::size, 0, 16 * tib,
+        "where more than this would be held, there is no memory; 0 for none"),
+    row("pressure", FIELD(pressure), option_type::boolean, 0, 1,
         "near a control group's limit, or when memory is scarce, what is free goes back"),
-    row<decltype(options::cache_bytes)>(
-        "cache", FIELD(cache_bytes), option_type::size, 0, mib,
+    row("cache", FIELD(cache_bytes), option_type::size, 0, mib,
         "size of one magazine of a size class on one CPU; 0 for no magazines"),
-    row<decltype(options::huge_bytes)>("huge", FIELD(huge_bytes), option_type::size, 4 * mib, 16 * tib,
-                                       "blocks from this size have a mapping of their own"),
-    row<decltype(options::huge_pages)>("huge_pages", FIELD(huge_pages), option_type::boolean, 0, 1,
-                                       "huge pages for blocks of small objects while the process grows fast"),
-    row<decltype(options::background)>(
-        "background", FIELD(background), option_type::choice, 0, 2,
+    row("huge", FIELD(huge_bytes), option_type::size, 4 * mib, 16 * tib,
+        "blocks from this size have a mapping of their own"),
+    row("huge_pages", FIELD(huge_pages), option_type::boolean, 0, 1,
+        "huge pages for blocks of small objects while the process grows fast"),
+    row("background", FIELD(background), option_type::choice, 0, 2,
         "memory is returned by a thread of Lowtide's own: auto in processes with threads",
         "never auto always"),
-    row<decltype(options::control)>("control", FIELD(control), option_type::boolean, 0, 1,
-                                    "`lowtide trim` and `lowtide set` are heard, from the same user"),
-    row<decltype(options::check)>("check", FIELD(check), option_type::boolean, 0, 1,
-                                  "every free is checked at once, and the magazines are bypassed"),
-    row<decltype(options::rseq)>("rseq", FIELD(rseq), option_type::boolean, 0, 1,
-                                 "restartable sequences where the kernel has them; false for locked caches"),
+    row("control", FIELD(control), option_type::boolean, 0, 1,
+        "`lowtide trim` and `lowtide set` are heard, from the same user"),
+    row("check", FIELD(check), option_type::boolean, 0, 1,
+        "every free is checked at once, and the magazines are bypassed"),
+    row("rseq", FIELD(rseq), option_type::boolean, 0, 1,
+        "restartable sequences where the kernel has them; false for locked caches"),
 };
 
 #undef FIELD

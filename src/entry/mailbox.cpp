@@ -32,7 +32,7 @@ private:
     const long length = os::read_file("/proc/self/stat", text, sizeof(text));
     const std::string_view all(text, length > 0 ? static_cast<size_t>(length) : 0);
     const size_t bracket = all.rfind(')');
-    std::string_view fields = os::part(all, bracket == all.npos ? all.size() : bracket, all.size());
+    std::string_view fields = part(all, bracket == all.npos ? all.size() : bracket, all.size());
     for (int field = 2; field < 22; ++field)
         os::take(fields, ' ');
     return os::take(fields, ' ');

@@ -3,6 +3,7 @@
 // only where all code is linked apart (lowtide.ld).
 #pragma once
 
+#include "base/part.h"
 #include "base/units.h"
 #include "os/machine.h"
 #include "os/syscall.h"
@@ -17,11 +18,6 @@ namespace lowtide::os {
 
 // A buffer for a path, and then for what the file has: what is on the stack at once.
 inline constexpr size_t buffer_size = 1024;
-
-// string_view's own substr can throw, and so needs libstdc++ when the program runs.
-constexpr std::string_view part(std::string_view text, size_t begin, size_t end) noexcept {
-    return {text.data() + begin, end - begin};
-}
 
 // Cuts off and returns what comes before the first `separator`: all, if there is none.
 [[gnu::cold]] inline std::string_view take(std::string_view& text, char separator) noexcept {
