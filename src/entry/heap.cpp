@@ -254,6 +254,15 @@ void heap::ebb(bool quiet) noexcept {
     relieving_.unlock_outermost();
 }
 
+// Nobody returns memory meanwhile: a hole would be filled again.
+bool heap::collapse_dense() noexcept {
+    if (relieving_.lock_outermost() == os::acquired::mine)
+        return false;
+    const bool more = pages_.collapse_dense();
+    relieving_.unlock_outermost();
+    return more;
+}
+
 // ---- release
 
 // The span whose object, or one of whose objects, begins at `p`. Does not return for any other pointer.

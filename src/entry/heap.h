@@ -51,6 +51,8 @@ public:
     // One step of returning memory without being asked: what has rested since the last one; or everything,
     // when the program is `quiet`. For the background thread.
     [[gnu::cold]] void ebb(bool quiet) noexcept;
+    // Huge pages for what has long been full. True: there is more to do. For the background thread.
+    [[gnu::cold]] bool collapse_dense() noexcept;
     // Every 100 ms: what limits, the machine's memory and the mailbox have to say. For the same thread.
     [[gnu::cold]] void look_around() noexcept;
     // Whether there is one in this process.

@@ -18,6 +18,8 @@ void print_account(printer& out, const account& a) noexcept {
                byte_count{a.returned_bytes}, a.pages.purge_calls)
         .print("committed      {:>12}  of {} reserved\n", byte_count{a.pages.committed_bytes},
                byte_count{a.pages.reserved_bytes})
+        .print("huge pages     {:>12}  made of blocks that had long been full\n",
+               byte_count{a.pages.collapsed_blocks * block_size})
         .print("metadata       {:>12}\n", byte_count{a.metadata_bytes});
     const auto limit = [&](const char* name, size_t bytes, const char* meaning) {
         if (bytes != SIZE_MAX)

@@ -66,6 +66,20 @@ uint64_t now_ms() noexcept {
     return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
+static uint64_t time_us(clockid_t clock) noexcept {
+    timespec now{};
+    system_call(SYS_clock_gettime, clock, reinterpret_cast<long>(&now));
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+}
+
+uint64_t process_cpu_us() noexcept {
+    return time_us(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t thread_cpu_us() noexcept {
+    return time_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void yield() noexcept {
     system_call(SYS_sched_yield);
 }

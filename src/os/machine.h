@@ -16,6 +16,10 @@ unsigned usable_cpus() noexcept;
 // Milliseconds of a clock that never goes back; coarse (a few ms) and cheap.
 uint64_t now_ms() noexcept;
 
+// Processor time of this process, and of this thread, in microseconds.
+[[gnu::cold]] uint64_t process_cpu_us() noexcept;
+[[gnu::cold]] uint64_t thread_cpu_us() noexcept;
+
 // Lets other threads run.
 [[gnu::cold]] void yield() noexcept;
 

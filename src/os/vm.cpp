@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
+#include <fcntl.h>
 #include <string_view>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -110,13 +110,6 @@ bool in_memory(uintptr_t base, size_t pages, unsigned char* answers) noexcept {
                        reinterpret_cast<long>(answers)) == 0;
 }
 
-// Of this thread, unlike the time of day: that it was preempted doesn't count.
-uint64_t cpu_time_us() noexcept {
-    timespec now{};
-    system_call(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, reinterpret_cast<long>(&now));
-    return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
-}
-
 } // namespace
 
 // The advice stays: neighbours of the same advice, faulted in one after the other, are one mapping. Were it
@@ -124,7 +117,7 @@ uint64_t cpu_time_us() noexcept {
 // the first fault.
 huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
     constexpr int madv_populate_write = 23; // Linux 5.14
-    const uint64_t began = cpu_time_us();
+    const uint64_t began = thread_cpu_us(); // unlike the time of day: being preempted doesn't count
     if (!advise(base, bytes, MADV_HUGEPAGE))
         return {false, 0};
     unsigned char last = 0;
@@ -132,7 +125,58 @@ huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
                       in_memory(base + bytes - page_size(), 1, &last) && (last & 1) != 0;
     if (!done)
         no_more_huge_pages(base, bytes);
-    return {done, static_cast<uint32_t>(cpu_time_us() - began)};
+    return {done, static_cast<uint32_t>(thread_cpu_us() - began)};
+}
+
+namespace {
+
+// /sys/kernel/mm/transparent_hugepage/enabled
+enum class huge_page_mode : uint8_t { unknown, never, asked, always };
+
+[[LOWTIDE_RARE, gnu::noinline]] huge_page_mode find_huge_page_mode() noexcept {
+    static std::atomic<huge_page_mode> known{huge_page_mode::unknown};
+    huge_page_mode mode = known.load(std::memory_order_relaxed);
+    if (mode == huge_page_mode::unknown) {
+        char text[64]; // "always [madvise] never"
+        const long length = read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text));
+        const std::string_view modes(text, length > 0 ? static_cast<size_t>(length) : 0);
+        mode = modes.find("[always]") != modes.npos    ? huge_page_mode::always
+               : modes.find("[madvise]") != modes.npos ? huge_page_mode::asked
+                                                       : huge_page_mode::never;
+        known.store(mode, std::memory_order_relaxed);
+    }
+    return mode;
+}
+
+} // namespace
+
+bool huge_pages_come_unasked() noexcept {
+    return find_huge_page_mode() == huge_page_mode::always;
+}
+
+bool collapse(uintptr_t base, size_t bytes) noexcept {
+    constexpr int madv_collapse = 25;
+    return find_huge_page_mode() != huge_page_mode::never && advise(base, bytes, madv_collapse);
+}
+
+size_t count_own_pages(uintptr_t base, size_t bytes) noexcept {
+    constexpr size_t most = 512;
+    constexpr uint64_t present = uint64_t{1} << 63; // proc_pid_pagemap(5)
+    constexpr uint64_t exclusive = uint64_t{1} << 56;
+    uint64_t entries[most];
+    const size_t pages = bytes / page_size();
+    const long fd =
+        system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>("/proc/self/pagemap"), O_RDONLY | O_CLOEXEC);
+    if (failed(fd))
+        return 0;
+    const long got = system_call(SYS_pread64, fd, reinterpret_cast<long>(entries),
+                                 static_cast<long>((pages < most ? pages : most) * sizeof(uint64_t)),
+                                 static_cast<long>(base / page_size() * sizeof(uint64_t)));
+    close_file(static_cast<int>(fd));
+    size_t own = 0;
+    for (size_t i = 0; !failed(got) && i < static_cast<size_t>(got) / sizeof(uint64_t); ++i)
+        own += (entries[i] & present) != 0 && (entries[i] & exclusive) != 0 ? 1 : 0;
+    return own;
 }
 
 bool all_in_memory(uintptr_t base, size_t bytes) noexcept {
@@ -145,20 +189,6 @@ bool all_in_memory(uintptr_t base, size_t bytes) noexcept {
         if ((answers[i] & 1) == 0)
             return false;
     return true;
-}
-
-bool huge_pages_come_unasked() noexcept {
-    enum : uint8_t { unknown, no, yes };
-    static std::atomic<uint8_t> known{unknown};
-    uint8_t answer = known.load(std::memory_order_relaxed);
-    if (answer == unknown) {
-        char text[64]; // "always [madvise] never"
-        const long length = read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text));
-        const std::string_view modes(text, length > 0 ? static_cast<size_t>(length) : 0);
-        answer = modes.find("[always]") != modes.npos ? yes : no;
-        known.store(answer, std::memory_order_relaxed);
-    }
-    return answer == yes;
 }
 
 void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {

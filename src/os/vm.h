@@ -44,12 +44,20 @@ struct huge_page_fill {
 };
 [[LOWTIDE_RARE]] huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
 
-// Before a part of such a block goes back: the kernel may not make a huge page of the rest again.
-[[LOWTIDE_RARE]] void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
+// Makes a huge page of the small ones that are in memory in [base, base+bytes), one aligned block; pages that
+// aren't come into memory by it (MADV_COLLAPSE, Linux 6.1). Not where the administrator wants none.
+[[LOWTIDE_RARE]] bool collapse(uintptr_t base, size_t bytes) noexcept;
+
+// From now on there is no huge page here, nor does the kernel make one.
+void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
 
 // Does the kernel give huge pages to whoever doesn't ask for them (transparent_hugepage/enabled is `always`)?
 // It may then also make one of a block of which a single page is in memory (khugepaged). Looked up once.
 [[nodiscard, LOWTIDE_RARE]] bool huge_pages_come_unasked() noexcept;
+
+// How many pages of it are in memory and no other process's, as those are that a child of fork still shares.
+// At most 2 MiB. 0 where the system doesn't say.
+[[nodiscard, LOWTIDE_RARE]] size_t count_own_pages(uintptr_t base, size_t bytes) noexcept;
 
 // Is every page of it in memory? At most 4 MiB. False when the system doesn't say.
 [[LOWTIDE_RARE]] bool all_in_memory(uintptr_t base, size_t bytes) noexcept;

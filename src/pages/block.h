@@ -19,6 +19,13 @@ enum class block_state : uint8_t {
     lost,      // released, and now somebody else's
 };
 
+// Why a block may be one huge page of the kernel's.
+enum class huge_page : uint8_t {
+    none,
+    advised,   // it was told that it may (pages/growth.cpp)
+    collapsed, // it has made one of the small pages that were there (pages/collapse.cpp)
+};
+
 struct region;
 
 struct by_room; // the tags of the two lists a block can be in
@@ -33,11 +40,12 @@ struct block : list_node<by_room>, list_node<by_age> {
     uint32_t purging = 0; // slices on their way to the system; they belong to the purging thread
     block_state state = block_state::reserved;
     uint8_t bucket = 0; // the list it is in: its longest run of free slices
-    bool huge = false;  // the kernel has been told that it may have a huge page here
-    bool plain = false; // … that it may not
+    huge_page huge = huge_page::none;
+    bool plain = false; // the kernel has been told that it may have no huge page here
     // How many more times the block is filled with a huge page when a run takes all of it: see growth.cpp.
     uint8_t dense = 0;
     bool to_fill = false; // for whoever has just taken all of it
+    bool settled = false; // nothing of it was free when it was looked at, nor has been since
     region* home = nullptr;
     uint64_t last_freed_ms = 0; // when a slice was freed last
 

@@ -53,15 +53,21 @@ void page_tier::fill(block& b) noexcept {
         no_fill_until_ms_ = now + (uint64_t{pause_factor} << slow_fills_) * fill.cpu_us / 1000;
         slow_fills_ += slow_fills_ < most_doublings ? 1 : 0;
     }
-    b.huge |= fill.done;
-    b.plain &= !fill.done;
-    const uint32_t resident = fill.done ? b.free & ~b.dirty : 0;
-    if (resident != 0) {
-        unfile(b);
-        add_dirty(b, resident, now);
-        file(b);
-    }
+    if (fill.done)
+        note_huge_page(b, huge_page::advised, now);
     unlock();
+}
+
+// All of the block is in memory now; with the lock.
+void page_tier::note_huge_page(block& b, huge_page why, uint64_t now) noexcept {
+    b.huge = why;
+    b.plain = false;
+    const uint32_t resident = b.free & ~b.dirty;
+    if (resident == 0)
+        return;
+    unfile(b);
+    add_dirty(b, resident, now);
+    file(b);
 }
 
 // A free block is about to be taken as a whole; with the lock.

@@ -20,11 +20,15 @@ struct page_source {
                                               size_t bytes) noexcept = os::fill_with_huge_page;
     void (*no_more_huge_pages)(uintptr_t base, size_t bytes) noexcept = os::no_more_huge_pages;
     bool (*huge_pages_come_unasked)() noexcept = os::huge_pages_come_unasked;
+    bool (*collapse)(uintptr_t base, size_t bytes) noexcept = os::collapse;
+    size_t (*count_own_pages)(uintptr_t base, size_t bytes) noexcept = os::count_own_pages;
     bool (*all_in_memory)(uintptr_t base, size_t bytes) noexcept = os::all_in_memory;
     bool (*release)(uintptr_t base, size_t bytes) noexcept = os::release;
     uintptr_t (*map)(size_t bytes, size_t alignment) noexcept = os::map;
     size_t (*space_limit)() noexcept = os::address_space_limit;
     uint64_t (*now_ms)() noexcept = os::now_ms;
+    uint64_t (*process_cpu_us)() noexcept = os::process_cpu_us;
+    uint64_t (*thread_cpu_us)() noexcept = os::thread_cpu_us;
 };
 
 } // namespace lowtide

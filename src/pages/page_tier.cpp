@@ -102,6 +102,7 @@ bool page_tier::take(block& b, uint32_t slices) noexcept {
 void page_tier::give(block& b, uint32_t slices, bool clean, uint64_t now) noexcept {
     unfile(b);
     b.free |= slices;
+    b.settled = false;
     set_used(used_slices_ - count_bits(slices));
     if (!clean)
         add_dirty(b, slices, now);
@@ -309,8 +310,8 @@ bool page_tier::make_ready(block& b) noexcept {
     b.state = block_state::committed;
     b.free = ~uint32_t{0};
     b.dirty = 0;
-    b.plain = !settings_->huge_pages && source_->huge_pages_come_unasked();
-    if (b.plain) [[unlikely]]
+    b.plain = committed_ < small_process || (!settings_->huge_pages && source_->huge_pages_come_unasked());
+    if (b.plain)
         source_->no_more_huge_pages(b.base, block_size);
     __atomic_store_n(&committed_, committed_ + block_size, __ATOMIC_RELAXED);
     file(b);
@@ -411,6 +412,7 @@ page_counts page_tier::counts() noexcept {
     c.dirty_bytes = dirty_slices_ * slice_size;
     c.purged_bytes = purged_bytes_;
     c.purge_calls = purge_calls_;
+    c.collapsed_blocks = search_.collapsed;
     unlock();
     return c;
 }

@@ -34,6 +34,22 @@ struct page_counts {
     size_t dirty_bytes = 0;     // free, but may be in memory
     size_t purged_bytes = 0;    // given back so far, in all
     size_t purge_calls = 0;
+    size_t collapsed_blocks = 0; // of which huge pages have been made so far
+};
+
+// How far the search for blocks to make huge pages of has come (collapse.cpp).
+struct collapse_search {
+    region* in = nullptr; // null: a round is over
+    uint32_t index = 0;
+    bool found = false; // in this round: a block to look at again in the next
+    bool works = false; // the program
+    uint64_t round_began_ms = 0;
+    uint64_t seen_ms = 0;
+    uint64_t seen_cpu_us = 0;
+    int64_t credit_us = 0;
+    uint64_t not_before_ms = 0;
+    uint32_t failures = 0; // in a row
+    size_t collapsed = 0;
 };
 
 class page_tier {
@@ -65,6 +81,11 @@ public:
 
     // Purges what is more than may wait, after that has been changed.
     [[gnu::cold]] void keep_cap() noexcept;
+
+    // Makes huge pages of blocks that have been in use throughout for long, as far as that costs the program
+    // little. True: there may be more to do, and the program is at work. For one thread, while nobody else
+    // returns what is free (collapse.cpp).
+    [[nodiscard, gnu::cold]] bool collapse_dense() noexcept;
 
     // Purges all free memory; the bytes that went back.
     [[gnu::cold]] size_t purge_all() noexcept;
@@ -99,6 +120,9 @@ private:
     // Reservations double the address space, so that there are few: 16 MiB keeps a small program small.
     static constexpr size_t first_region = 16 * mebibyte;
     static constexpr size_t largest_region = 16384 * mebibyte;
+    // So much at the start has small pages only: where huge pages come unasked, each process would have 2 MiB
+    // at least. Not worth finding out whether they do.
+    static constexpr size_t small_process = 4 * mebibyte;
     // Under a limit on address space a reservation is at most this share of it: the rest is for stacks,
     // files and libraries.
     static constexpr size_t region_share = 8;
@@ -148,9 +172,14 @@ private:
     [[nodiscard]] bool is_large() const noexcept { return used_slices_ * slice_size >= 8 * mebibyte; }
     [[nodiscard]] bool grows_fast() noexcept;
     [[LOWTIDE_RARE]] void fill(block& b) noexcept;
+    void note_huge_page(block& b, huge_page why, uint64_t now) noexcept;
     [[LOWTIDE_RARE]] void expect_dense(block& b) noexcept;
     [[LOWTIDE_RARE]] void fill_taken(const page_run& run, slice_count length) noexcept;
     [[nodiscard, LOWTIDE_RARE]] uint8_t density_of(const block& b) const noexcept;
+
+    // collapse.cpp
+    [[nodiscard]] block* next_settled(uint64_t now) noexcept;
+    bool collapse(block& b) noexcept;
 
     // reclaim.cpp
     [[nodiscard]] size_t allowed_dirty() const noexcept;
@@ -193,6 +222,7 @@ private:
     unsigned begun_ = 0;
     uint64_t no_fill_until_ms_ = 0;
     uint32_t slow_fills_ = 0; // in a row
+    collapse_search search_;
     // Blocks whose slices are on their way to the system now, and the generation that this began in.
     std::atomic<uint32_t> purges_{0};
     uint32_t purges_began_in_ = 0;

@@ -142,8 +142,8 @@ size_t page_tier::purge_oldest(size_t keep, uint64_t freed_before) noexcept {
 // With the lock.
 bool page_tier::forbid_huge_pages(block& b, bool leaves_some) noexcept {
     const bool unasked = source_->huge_pages_come_unasked();
-    const bool needed = unasked ? leaves_some && !b.plain : b.huge;
-    b.huge = false;
+    const bool needed = unasked ? leaves_some && !b.plain : b.huge == huge_page::advised;
+    b.huge = huge_page::none;
     b.plain |= needed;
     return needed;
 }
@@ -152,7 +152,7 @@ bool page_tier::forbid_huge_pages(block& b, bool leaves_some) noexcept {
 size_t page_tier::purge_block(block& b) noexcept {
     const uint32_t slices = b.dirty;
     const bool leaves_some = !b.empty();
-    const bool tells = slices == ~uint32_t{0} && !b.huge;
+    const bool tells = slices == ~uint32_t{0} && b.huge == huge_page::none;
     const bool needs_advice = forbid_huge_pages(b, leaves_some);
     unfile(b);
     b.age_place().unlink();
@@ -213,7 +213,7 @@ bool page_tier::in_huge_page(uintptr_t base) noexcept {
     if (!lock(true))
         return false;
     const block& b = *map_->block_of(base);
-    const bool huge = b.huge || (!b.plain && source_->huge_pages_come_unasked());
+    const bool huge = b.huge != huge_page::none || (!b.plain && source_->huge_pages_come_unasked());
     unlock();
     return huge;
 }
@@ -267,7 +267,7 @@ bool page_tier::give_up(block& b) noexcept {
             b.age_place().unlink();
         dirty_slices_ -= count_bits(b.dirty);
         b.free = b.dirty = 0;
-        b.huge = false;
+        b.huge = huge_page::none;
         __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
     }
     note(b);

@@ -494,3 +494,47 @@ PROMISE(the_background_thread_takes_no_descriptor_of_the_programs) {
         }
     }
 }
+
+namespace {
+
+size_t huge_page_bytes() {
+    char text[2048] = "";
+    const int fd = open("/proc/self/smaps_rollup", O_RDONLY);
+    REQUIRE(fd >= 0);
+    REQUIRE(read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    const char* line = std::strstr(text, "AnonHugePages:");
+    return line == nullptr ? 0 : std::strtoul(line + std::strlen("AnonHugePages:"), nullptr, 10) * 1024;
+}
+
+// As the thread will ask for it.
+bool small_pages_become_huge_ones() {
+    constexpr size_t bytes = 2 * kMebibyte;
+    constexpr int collapse = 25; // MADV_COLLAPSE
+    char* const at = static_cast<char*>(
+        mmap(nullptr, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    REQUIRE(at != MAP_FAILED);
+    char* const block = at + (bytes - reinterpret_cast<uintptr_t>(at) % bytes) % bytes;
+    std::memset(block, 1, bytes);
+    const bool become = madvise(block, bytes, collapse) == 0;
+    munmap(at, 2 * bytes);
+    return become;
+}
+
+} // namespace
+
+PROMISE(what_is_in_use_for_long_gets_huge_pages_and_takes_no_more_memory) {
+    if (!small_pages_become_huge_ones()) {
+        skip("this system makes no huge pages");
+    }
+    const bystander other;
+    wait_for_background_thread();
+    const blocks all(1000, 64 * 1024); // slices, whole ones
+    const size_t before = resident_bytes();
+    const size_t huge_before = huge_page_bytes();
+    while (huge_page_bytes() < huge_before + 4 * kMebibyte) {
+        all.require_intact();
+    }
+    REQUIRE(resident_bytes() < before + kMebibyte);
+    all.require_intact();
+}

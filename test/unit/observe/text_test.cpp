@@ -38,7 +38,8 @@ account an_account() {
                .used_bytes = 192 * kibibyte,
                .dirty_bytes = 640 * kibibyte,
                .purged_bytes = 5 * mebibyte,
-               .purge_calls = 7};
+               .purge_calls = 7,
+               .collapsed_blocks = 3};
     return a;
 }
 
@@ -74,13 +75,15 @@ TEST(observe, the_account_has_the_totals_and_a_line_for_each_class_in_use) {
     EXPECT_TRUE(has_line(text, "returned              5 MiB  given back to the system so far, in 7 calls"))
         << text;
     EXPECT_TRUE(has_line(text, "committed             4 MiB  of 16 MiB reserved")) << text;
+    EXPECT_TRUE(has_line(text, "huge pages            6 MiB  made of blocks that had long been full"))
+        << text;
     EXPECT_TRUE(has_line(text, "metadata            128 KiB")) << text;
     EXPECT_TRUE(has_line(text, "        64        2         2048         1000         48     62.5 KiB"))
         << text;
     EXPECT_TRUE(has_line(text, "       128        1          512          512          0       64 KiB"))
         << text;
     EXPECT_EQ(text.find("larger"), std::string::npos) << "there are none";
-    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9 + 1 + 1 + 2) << "no other class";
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 10 + 1 + 1 + 2) << "no other class";
 }
 
 TEST(observe, the_account_has_what_is_larger_than_the_classes) {

@@ -362,5 +362,37 @@ TEST(vm, blocks_with_huge_pages_share_a_mapping) {
         GTEST_SKIP() << "there is no huge page to be had";
 }
 
+TEST(vm, small_pages_become_a_huge_one_or_stay) {
+    if (emulated)
+        GTEST_SKIP() << "the emulator says yes to every madvise";
+    constexpr size_t bytes = 2 * mebibyte;
+    const uintptr_t base = os::map(bytes, bytes);
+    ASSERT_NE(base, 0u);
+    for (size_t i = 0; i < bytes; i += page)
+        at(base + i) = static_cast<char>(i / page % 100);
+    os::collapse(base, bytes); // whether there is one is the machine's business
+    for (size_t i = 0; i < bytes; i += page)
+        ASSERT_EQ(at(base + i), static_cast<char>(i / page % 100));
+    os::release(base, bytes);
+    EXPECT_FALSE(os::collapse(base, bytes)) << "nothing is there";
+}
+
+TEST(vm, pages_that_a_child_shares_are_not_counted_as_own) {
+    constexpr size_t pages = 16;
+    const uintptr_t base = os::map(pages * page, page);
+    EXPECT_EQ(os::count_own_pages(base, pages * page), 0u) << "nothing is in memory";
+    for (size_t i = 0; i < pages - 1; ++i)
+        at(base + i * page) = 1;
+    if (os::count_own_pages(base, pages * page) == 0)
+        GTEST_SKIP() << "this system doesn't say";
+    EXPECT_EQ(os::count_own_pages(base, pages * page), pages - 1);
+    in_child([&] {
+        EXPECT_EQ(os::count_own_pages(base, pages * page), 0u);
+        at(base) = at(base + page) = 2;
+        EXPECT_EQ(os::count_own_pages(base, pages * page), 2u);
+    });
+    os::release(base, pages * page);
+}
+
 } // namespace
 } // namespace lowtide::test

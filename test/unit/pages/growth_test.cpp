@@ -244,8 +244,18 @@ TEST_F(density, asks_for_no_huge_page_where_they_take_long_or_are_not_wanted) {
 
 class unasked : public page_tier_test {
 protected:
-    unasked() { fake.give_huge_pages_unasked(); }
+    unasked() {
+        fake.give_huge_pages_unasked();
+        take_first_blocks();
+    }
 };
+
+// A process that needs 100 KiB would have 2 MiB.
+TEST_F(unasked, huge_pages_are_not_for_the_first_blocks) {
+    EXPECT_EQ(fake.plain_blocks(), first_blocks);
+    take(slices_per_block);
+    EXPECT_EQ(fake.plain_blocks(), first_blocks);
+}
 
 TEST_F(unasked, huge_pages_are_not_made_of_what_stays_when_a_part_goes_back) {
     const uintptr_t base = take(slices_per_block);
@@ -253,12 +263,12 @@ TEST_F(unasked, huge_pages_are_not_made_of_what_stays_when_a_part_goes_back) {
     EXPECT_TRUE(pages.in_huge_page(base)) << "it may be one";
     give(base, 20);
     pages.purge_all();
-    EXPECT_EQ(fake.plain_blocks(), 1u);
+    EXPECT_EQ(plain_blocks(), 1u);
     EXPECT_FALSE(pages.in_huge_page(base));
     give(base + 20 * slice_size, 2);
     pages.purge_all(); // is not said again: the fake would complain
     EXPECT_TRUE(pages.purge_within(other, os::page_size()));
-    EXPECT_EQ(fake.plain_blocks(), 2u);
+    EXPECT_EQ(plain_blocks(), 2u);
     EXPECT_TRUE(pages.purge_within(other + slice_size, os::page_size()));
 }
 
@@ -266,30 +276,31 @@ TEST_F(unasked, huge_pages_may_come_again_where_nothing_stays) {
     const uintptr_t base = take(slices_per_block);
     give(base, slices_per_block);
     pages.purge_all();
-    EXPECT_EQ(fake.plain_blocks(), 0u);
+    EXPECT_EQ(plain_blocks(), 0u);
     const uintptr_t again = take(slices_per_block);
     give(again, 10);
     give(again + 10 * slice_size, 22);
     pages.purge_all();
-    EXPECT_EQ(fake.plain_blocks(), 0u);
+    EXPECT_EQ(plain_blocks(), 0u);
 }
 
 TEST_F(unasked, huge_pages_are_refused_from_the_start_where_the_option_says_so) {
     settings.huge_pages = false;
     const uintptr_t base = take(slices_per_block);
-    EXPECT_EQ(fake.plain_blocks(), 1u);
+    EXPECT_EQ(plain_blocks(), 1u);
     EXPECT_FALSE(pages.in_huge_page(base));
     give(base, 20);
     pages.purge_all();
-    EXPECT_EQ(fake.plain_blocks(), 1u);
+    EXPECT_EQ(plain_blocks(), 1u);
 }
 
 TEST_F(page_tier_test, where_huge_pages_have_to_be_asked_for_nothing_is_said_about_them) {
     settings.huge_pages = false;
+    take_first_blocks();
     const uintptr_t base = take(slices_per_block);
     give(base, 20);
     pages.purge_all();
-    EXPECT_EQ(fake.plain_blocks(), 0u);
+    EXPECT_EQ(plain_blocks(), 0u);
 }
 
 } // namespace

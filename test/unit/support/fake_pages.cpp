@@ -25,11 +25,15 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
                fill_with_huge_page,
                no_more_huge_pages,
                huge_pages_come_unasked,
+               collapse,
+               count_own_pages,
                os::all_in_memory,
                release,
                map,
                space_limit,
-               now_ms};
+               now_ms,
+               process_cpu_us,
+               thread_cpu_us};
     refuse(system_call::fill);
 }
 
@@ -169,6 +173,25 @@ os::huge_page_fill fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes)
     return {done, fake.fill_us_};
 }
 
+bool fake_pages::collapse(uintptr_t base, size_t bytes) noexcept {
+    fake_pages& fake = *the_fake;
+    if (fake.hook_)
+        fake.hook_(system_call::collapse);
+    const std::lock_guard guard(fake.mutex_);
+    EXPECT_EQ(bytes, block_size);
+    EXPECT_TRUE(fake.all_are(base, bytes, state::committed));
+    EXPECT_FALSE(fake.plain_.contains(base)) << "asked for what it was told not to do";
+    fake.thread_cpu_us_ += fake.collapse_us_;
+    const bool done = fake.grants(system_call::collapse);
+    for (size_t at = 0; done && at < bytes; at += os::page_size())
+        __atomic_fetch_add(reinterpret_cast<char*>(base + at), 0, __ATOMIC_RELAXED); // all of it is in memory
+    return done;
+}
+
+size_t fake_pages::count_own_pages(uintptr_t base, size_t bytes) noexcept {
+    return the_fake->shared_.contains(base) ? 0 : resident_bytes(base, bytes) / os::page_size();
+}
+
 bool fake_pages::huge_pages_come_unasked() noexcept {
     return the_fake->huge_unasked_;
 }
@@ -176,7 +199,8 @@ bool fake_pages::huge_pages_come_unasked() noexcept {
 void fake_pages::no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {
     const std::lock_guard guard(the_fake->mutex_);
     EXPECT_EQ(bytes, block_size);
-    EXPECT_TRUE(the_fake->huge_.erase(base) == 1 || the_fake->huge_unasked_);
+    const bool begins = the_fake->committed_slices_ <= 2 * slices_per_block;
+    EXPECT_TRUE(the_fake->huge_.erase(base) == 1 || the_fake->huge_unasked_ || begins);
     EXPECT_TRUE(the_fake->plain_.insert(base).second) << "said twice";
 }
 
@@ -195,6 +219,11 @@ bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {
     if (!fake.grants(system_call::release))
         return false;
     fake.set(base, bytes, state::unmapped);
+    for (uintptr_t block = align_up(base, block_size); block + block_size <= base + bytes;
+         block += block_size) {
+        fake.plain_.erase(block);
+        fake.huge_.erase(block);
+    }
     os::decommit(base, bytes);
     guard.unlock();
     if (fake.released_hook_)
@@ -220,6 +249,14 @@ size_t fake_pages::space_limit() noexcept {
 
 uint64_t fake_pages::now_ms() noexcept {
     return the_fake->now_ms_;
+}
+
+uint64_t fake_pages::process_cpu_us() noexcept {
+    return the_fake->process_cpu_us_;
+}
+
+uint64_t fake_pages::thread_cpu_us() noexcept {
+    return the_fake->thread_cpu_us_;
 }
 
 } // namespace lowtide::test

@@ -21,8 +21,8 @@
 namespace lowtide::test {
 
 // The calls that can be refused. There are no huge pages until a test says that they are not refused.
-enum class system_call : unsigned { reserve, claim, commit, purge, release, map, fill };
-inline constexpr unsigned system_calls = 7;
+enum class system_call : unsigned { reserve, claim, commit, purge, release, map, fill, collapse };
+inline constexpr unsigned system_calls = 8;
 
 class fake_pages {
 public:
@@ -37,8 +37,13 @@ public:
 
     void advance(uint64_t ms) { now_ms_ += ms; }
 
+    // The process has used so much processor time.
+    void work(uint64_t us) { process_cpu_us_ += us; }
     // What the next huge pages take.
     void slow_fills(uint32_t cpu_us) { fill_us_ = cpu_us; }
+    void slow_collapses(uint32_t cpu_us) { collapse_us_ = cpu_us; }
+    // A child of fork has the pages of this block too.
+    void share(uintptr_t block) { shared_.insert(block); }
     // Blocks that may have a huge page.
     [[nodiscard]] size_t huge_blocks() const { return huge_.size(); }
     [[nodiscard]] size_t plain_blocks() const { return plain_.size(); }
@@ -87,12 +92,16 @@ private:
     static void decommit(uintptr_t base, size_t bytes) noexcept;
     static bool purge(uintptr_t base, size_t bytes) noexcept;
     static os::huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
+    static bool collapse(uintptr_t base, size_t bytes) noexcept;
+    static size_t count_own_pages(uintptr_t base, size_t bytes) noexcept;
     static void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
     static bool huge_pages_come_unasked() noexcept;
     static bool release(uintptr_t base, size_t bytes) noexcept;
     static uintptr_t map(size_t bytes, size_t alignment) noexcept;
     static size_t space_limit() noexcept;
     static uint64_t now_ms() noexcept;
+    static uint64_t process_cpu_us() noexcept;
+    static uint64_t thread_cpu_us() noexcept;
 
     [[nodiscard]] bool grants(system_call which);
     [[nodiscard]] bool all_are(uintptr_t base, size_t bytes, state wanted) const;
@@ -107,7 +116,9 @@ private:
     std::map<uintptr_t, size_t> records_; // what map() has given
     std::set<uintptr_t> huge_;
     std::set<uintptr_t> plain_; // those that may not be huge
+    std::set<uintptr_t> shared_;
     uint32_t fill_us_ = 300;
+    uint32_t collapse_us_ = 300;
     bool huge_unasked_ = false;
     size_t reserved_slices_ = 0;
     size_t committed_slices_ = 0;
@@ -118,6 +129,8 @@ private:
     std::function<void(system_call)> hook_;
     std::function<void()> released_hook_;
     std::atomic<uint64_t> now_ms_{1'000'000};
+    std::atomic<uint64_t> process_cpu_us_{1'000'000};
+    std::atomic<uint64_t> thread_cpu_us_{0};
 };
 
 } // namespace lowtide::test

@@ -19,6 +19,12 @@ protected:
     }
     void give(uintptr_t base, uint32_t slices) { EXPECT_TRUE(pages.deallocate(base, {slices})); }
 
+    // The first blocks of a process never get huge pages: for tests of those they are taken away.
+    static constexpr unsigned first_blocks = 2;
+    void take_first_blocks() { take(first_blocks * slices_per_block); }
+    // Others that the kernel has been told to give none.
+    size_t plain_blocks() const { return fake.plain_blocks() - first_blocks; }
+
     // Writes to each slice, at both ends.
     static void stamp(uintptr_t base, uint32_t slices, uint64_t mark) {
         for (uint32_t i = 0; i < slices; ++i)
