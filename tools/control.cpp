@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "text_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -116,7 +117,10 @@ public:
             return fmt::format("process {} is stopped", id_);
         const auto maps = text_of(folder_ / "maps");
         if (maps && maps->find("liblowtide") == maps->npos)
-            return fmt::format("process {} does not answer: it has not loaded liblowtide", id_);
+            return fmt::format(
+                "process {} does not answer: it has not loaded liblowtide.so, nor, perhaps, been "
+                "linked with it",
+                id_);
         if (threads_ > 1)
             return fmt::format(
                 "process {} does not answer: it is idle, and has given back what it can on its own; or "
@@ -267,6 +271,8 @@ void check_options(const std::string& entries) {
     for (std::string& line : problems)
         if (line.starts_with("lowtide: "))
             line.erase(0, std::string_view("lowtide: ").size());
+    if (problems.empty() && std::ranges::count(scratch.sources, option_source::command) == 0)
+        throw user_error("set: no option is given");
     if (!problems.empty())
         throw user_error(fmt::format("{}; nothing was set", fmt::join(problems, "; ")));
     if (entries.find('\n') != entries.npos || entries.size() > max_mail / 2)

@@ -97,6 +97,9 @@ void add_process(CLI::App& command, control_request& request) {
         ->check(CLI::Range(1, std::numeric_limits<int>::max()));
     command.add_option("--wait", request.wait, "Seconds to wait for its answer")
         ->check(CLI::Range(0.0, 3600.0))
+        ->check([](const std::string& text) { // of which no comparison is true
+            return text.find("nan") == text.npos && text.find("NAN") == text.npos ? "" : "is not a number";
+        })
         ->capture_default_str();
     command.add_flag("--json", request.json, "Print JSON");
     command.footer(
@@ -114,7 +117,7 @@ void add_control(CLI::App& app, control_request& request) {
     add_process(*set, request);
     set->add_option("OPTIONS", request.options, "key:value,... as in LOWTIDE_CONF")->required();
     set->callback([&] {
-        if (request.options.find_first_not_of(" ,") == request.options.npos)
+        if (request.options.empty()) // that would be trim
             throw user_error("set: no option is given");
         control(request);
     });

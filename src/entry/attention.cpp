@@ -2,6 +2,7 @@
 // soft limit is reached, and `lowtide trim` and `lowtide set` are done.
 #include "entry/heap.h"
 
+#include "base/part.h"
 #include "base/print.h"
 #include "os/machine.h"
 #include "os/vm.h"
@@ -17,7 +18,9 @@ void heap::look_around() noexcept {
 
 void heap::keep_limits(bool look) noexcept {
     if (look) {
-        watch_.look();
+        const size_t held = limits_.held_in_blocks();
+        const size_t used = pages_.used_bytes();
+        watch_.look(front_.is_attended(), held > used ? held - used : 0);
         front_.set_cpu_quota(watch_.cpu_quota());
     }
     if (watch_.asks_for_relief() && relieving_.lock_outermost() != os::acquired::mine) {
@@ -27,7 +30,7 @@ void heap::keep_limits(bool look) noexcept {
         }
         relieving_.unlock_outermost();
     }
-    limits_.expect_attention_at(watch_.attention_at());
+    watch_.expect_attention();
 }
 
 void heap::answer_mail() noexcept {
@@ -40,23 +43,32 @@ void heap::answer_mail() noexcept {
     if (asked.fd >= 0) {
         printer answer(reinterpret_cast<char*>(buffers + most), most);
         answer.print("answer\n");
+        struct refusals {
+            printer& to;
+            size_t count = 0;
+        } refused{answer};
         const auto refuse = [](void* to, std::string_view line) noexcept {
-            static_cast<printer*>(to)->print("refused {}\n", line);
+            auto& all = *static_cast<refusals*>(to);
+            all.to.print("refused {}\n", line);
+            ++all.count;
         };
         constexpr std::string_view set = "set ";
         size_t returned = 0;
         if (asked.request == "trim") {
             returned = trim();
         } else if (asked.request.size() > set.size() && asked.request.find(set) == 0) {
-            settings_.parse({asked.request.data() + set.size(), asked.request.size() - set.size()},
-                            option_source::command, {refuse, &answer});
+            const std::string_view entries = part(asked.request, set.size(), asked.request.size());
+            options trial; // all of it or nothing
+            trial.parse(entries, option_source::command, {refuse, &refused});
+            if (refused.count == 0)
+                settings_.parse(entries, option_source::command, {refuse, &refused});
             watch_.apply_options();
             const size_t before = pages_.counts().purged_bytes;
             pages_.keep_cap();
             keep_limits(false);
             returned = pages_.counts().purged_bytes - before;
         } else {
-            refuse(&answer, "this version doesn't know the request");
+            refuse(&refused, "this version doesn't know the request");
         }
         answer.print("returned {}\nheld {}\nend\n", returned, limits_.held());
         mailbox::close(asked, answer.text());

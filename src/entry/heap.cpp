@@ -83,6 +83,8 @@ bool heap::start_once() noexcept {
     if (lock == os::acquired::mine)
         return false;
     if (!started_.load(std::memory_order_relaxed)) {
+        // A few pages of 3 MiB are used: where huge pages come unasked, it would be 2 MiB.
+        os::no_more_huge_pages(reinterpret_cast<uintptr_t>(&lowtide_fast), sizeof(lowtide_fast));
         read_options();
         if ((settings_.limit | settings_.hard_limit) != 0)
             watch_.apply_options();
@@ -225,12 +227,13 @@ void heap::give_attention() noexcept {
     const bool looks = !front_.is_attended();
     const bool is_small = limits_.held() < ceiling::least_watched;
     // Of others, who comes to the soft limit meanwhile waits for the relief.
+    limits_.expect_attention_after(SIZE_MAX);
     limits_.expect_attention_at(is_small ? ceiling::least_watched : watch_.relief_at());
     if (looks && mailbox_.has_mail())
         answer_mail();
     if (is_small && limits_.soft() == SIZE_MAX)
         return;
-    if (!looks && limits_.held() >= watch_.attention_at()) // else it will look in time
+    if (!looks && watch_.is_look_due()) // else it will look in time
         the_background.hurry();
     keep_limits(looks);
 }

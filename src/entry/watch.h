@@ -32,8 +32,9 @@ public:
     [[gnu::cold]] void apply_options() noexcept;
 
     // Reads what has to be read, if it is time: so long after the last look, or so much on the way to a
-    // limit.
-    [[gnu::cold]] void look() noexcept;
+    // limit. `attended`: by the background thread, which also returns what has been left alone. `dirty`: how
+    // much of what is held is free.
+    [[gnu::cold]] void look(bool attended, size_t dirty) noexcept;
 
     // Is more held than the soft limit allows, and is it worth returning all that is free once more? Not when
     // that was done a short while ago and there is hardly more since: where the program itself needs that
@@ -44,15 +45,18 @@ public:
 
     // What must be held for that.
     [[nodiscard, gnu::cold]] size_t relief_at() const noexcept;
-    // The same, or for a look before its time.
-    [[nodiscard, gnu::cold]] size_t attention_at() const noexcept;
+    // Has the ceiling call for attention then, or when a look is due before its time.
+    [[gnu::cold]] void expect_attention() const noexcept;
+
+    // Has so much been held or taken that a look is due before its time?
+    [[nodiscard, gnu::cold]] bool is_look_due() const noexcept;
 
     // Processors' worth of time that the group has, in thousandths; 0: all.
     [[nodiscard]] unsigned cpu_quota() const noexcept { return cpu_quota_.load(std::memory_order_relaxed); }
 
 private:
     [[nodiscard]] bool begin_look() noexcept;
-    void look_at_group(uint64_t now) noexcept;
+    void look_at_group(uint64_t now, bool attended, size_t dirty) noexcept;
     void look_at_pressure(uint64_t now) noexcept;
     void set_soft(size_t by_group) noexcept;
 
@@ -60,7 +64,9 @@ private:
     const options* settings_;
     std::atomic<uint32_t> looking_in_{0}; // the generation in which a thread looks; 0: none does
     std::atomic<uint64_t> next_look_ms_{0};
-    std::atomic<size_t> look_at_{0}; // what must be held for one before that
+    // What must be held, or have been taken since the last one, for one before that.
+    std::atomic<size_t> look_at_{0};
+    std::atomic<size_t> look_after_{SIZE_MAX};
     std::atomic<uint64_t> relieved_ms_{0};
     std::atomic<size_t> relieved_{0}; // what was held after the last relief; 0: there was none
     std::atomic<unsigned> cpu_quota_{0};
@@ -69,8 +75,9 @@ private:
     os::control_group& group_;
     uint32_t known_in_ = 0; // the generation that found the group
     uint64_t next_find_ms_ = 0;
-    int64_t stalled_us_ = -1;
-    uint64_t stalled_ms_ = 0; // when that was read
+    int64_t group_stalled_us_ = -1;
+    int64_t machine_stalled_us_ = -1;
+    uint64_t stalled_ms_ = 0; // when these were read
     uint64_t scarce_until_ms_ = 0;
 };
 

@@ -374,12 +374,13 @@ unsigned control_group::cpu_quota() const noexcept {
 }
 
 int64_t control_group::own_stalled_us() const noexcept {
-    return unified_.length == 0 ? -1 : stalled_us_in(own(unified_).folder(), "memory.pressure");
+    return unified_.length <= unified_.mount_length
+               ? -1
+               : stalled_us_in(own(unified_).folder(), "memory.pressure");
 }
 
-int64_t control_group::stalled_us() const noexcept {
-    const int64_t of_group = own_stalled_us();
-    return of_group >= 0 ? of_group : stalled_us_in({text_, root_length_}, "proc/pressure/memory");
+int64_t control_group::machine_stalled_us() const noexcept {
+    return stalled_us_in({text_, root_length_}, "proc/pressure/memory");
 }
 
 } // namespace lowtide::os

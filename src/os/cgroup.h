@@ -42,11 +42,11 @@ public:
     // Processors' worth of time by the lowest quota of all levels, in thousandths. 0: none.
     [[nodiscard]] unsigned cpu_quota() const noexcept;
 
-    // Microseconds for which some task has waited for memory so far: of the own group (version 2) or, where
-    // the kernel doesn't count that, of the whole machine. -1: it counts neither.
-    [[nodiscard]] int64_t stalled_us() const noexcept;
-    // Of the own group alone.
+    // Microseconds for which some task of the own group has waited for memory so far. -1: the kernel doesn't
+    // count that (it does in version 2), or the group is the root, whose count is the machine's.
     [[nodiscard]] int64_t own_stalled_us() const noexcept;
+    // Of the whole machine. -1: the kernel doesn't count that.
+    [[nodiscard]] int64_t machine_stalled_us() const noexcept;
 
 private:
     // A hierarchy, as where the own group's folder is in text_. The folders above it, up to the mount, are

@@ -2,6 +2,7 @@
 
 #include "os/syscall.h"
 #include "os/thread.h"
+#include "os/vm.h"
 
 #include <cerrno>
 #include <csignal>
@@ -178,6 +179,20 @@ bool memory_is_scarce() noexcept {
     const size_t total = number_behind(all, "MemTotal:");
     return total != 0 && all.find("MemAvailable:") != all.npos &&
            number_behind(all, "MemAvailable:") < total / 10;
+}
+
+size_t anonymous_resident_bytes() noexcept {
+    char text[128]; // "size resident shared …", in pages
+    const long length = read_file("/proc/self/statm", text, sizeof(text));
+    size_t numbers[3] = {};
+    size_t found = 0;
+    for (long i = 0; i < length && found < 3; ++i) {
+        if (text[i] >= '0' && text[i] <= '9')
+            numbers[found] = numbers[found] * 10 + static_cast<size_t>(text[i] - '0');
+        else
+            ++found;
+    }
+    return found < 3 || numbers[2] > numbers[1] ? SIZE_MAX : (numbers[1] - numbers[2]) * page_size();
 }
 
 size_t process_id() noexcept {

@@ -52,6 +52,10 @@ void close_file(int fd) noexcept;
 // known.
 [[nodiscard, gnu::cold]] bool memory_is_scarce() noexcept;
 
+// Anonymous memory of this process that is in memory (/proc/self/statm, proc(5)), in bytes. SIZE_MAX where it
+// can't be known.
+[[nodiscard, gnu::cold]] size_t anonymous_resident_bytes() noexcept;
+
 size_t process_id() noexcept;
 
 // What the kernel has counted for this process (getrusage).

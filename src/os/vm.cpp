@@ -159,6 +159,11 @@ bool collapse(uintptr_t base, size_t bytes) noexcept {
     return find_huge_page_mode() != huge_page_mode::never && advise(base, bytes, madv_collapse);
 }
 
+void split_huge_page(uintptr_t page) noexcept {
+    constexpr int madv_cold = 20;
+    advise(page, page_size(), madv_cold);
+}
+
 size_t count_own_pages(uintptr_t base, size_t bytes) noexcept {
     constexpr size_t most = 512;
     constexpr uint64_t present = uint64_t{1} << 63; // proc_pid_pagemap(5)

@@ -51,6 +51,11 @@ struct huge_page_fill {
 // From now on there is no huge page here, nor does the kernel make one.
 void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
 
+// A part of a huge page has gone back, and `page` is one of those that stayed: the kernel makes small pages
+// of them. Until it does the whole huge page is in memory, and is charged to the control group, though the
+// process doesn't have it any more (resident, proc(5)). By MADV_COLD (Linux 5.4) on that one page.
+[[LOWTIDE_RARE]] void split_huge_page(uintptr_t page) noexcept;
+
 // Does the kernel give huge pages to whoever doesn't ask for them (transparent_hugepage/enabled is `always`)?
 // It may then also make one of a block of which a single page is in memory (khugepaged). Looked up once.
 [[nodiscard, LOWTIDE_RARE]] bool huge_pages_come_unasked() noexcept;

@@ -24,6 +24,8 @@ public:
 
     [[nodiscard]] size_t held() const noexcept { return read(in_blocks_) + read(in_huge_); }
 
+    [[nodiscard]] size_t held_in_blocks() const noexcept { return read(in_blocks_); }
+
     // May so many bytes more be held?
     [[nodiscard]] bool allows(size_t bytes) const noexcept {
         return read(hard_) == SIZE_MAX || leaves(bytes);
@@ -42,6 +44,12 @@ public:
         return others < soft ? soft - others : 0;
     }
 
+    // How much may stay dirty when little is in use any more, though nobody will see to it later: a
+    // process without a background thread keeps that for as long as it makes no call, and others in its
+    // control group may need it.
+    [[nodiscard]] size_t dirty_unattended() const noexcept { return read(unattended_); }
+    void set_dirty_unattended(size_t bytes) noexcept { write(unattended_, bytes); }
+
     [[nodiscard]] size_t soft() const noexcept { return read(soft_); }
     [[nodiscard]] size_t hard() const noexcept { return read(hard_); }
     void set_soft(size_t bytes) noexcept { write(soft_, bytes); }
@@ -56,6 +64,16 @@ public:
         due_.store(false, std::memory_order_relaxed);
         note_held();
     }
+
+    // Free memory that is taken again is held already, but only the system knows how much of it is there: a
+    // look is due after so much, too. Counted while there is a soft limit.
+    [[nodiscard]] size_t taken() const noexcept { return read(taken_); }
+    void note_taken(size_t bytes) noexcept {
+        if (taken_.fetch_add(bytes, std::memory_order_relaxed) + bytes >= read(attention_after_))
+            call_for_attention();
+    }
+    void expect_attention_after(size_t taken) noexcept { write(attention_after_, taken); }
+    void forget_taken() noexcept { write(taken_, 0); }
 
     // For the page tier, and for the tier of huge objects.
     void set_in_blocks(size_t bytes) noexcept {
@@ -88,7 +106,10 @@ private:
     word in_huge_{0};
     word soft_{SIZE_MAX};
     word hard_{SIZE_MAX};
+    word unattended_{SIZE_MAX};
     word attention_at_{least_watched};
+    word taken_{0};
+    word attention_after_{SIZE_MAX};
     std::atomic<bool> due_{false};
 };
 

@@ -19,6 +19,7 @@ struct page_source {
     os::huge_page_fill (*fill_with_huge_page)(uintptr_t base,
                                               size_t bytes) noexcept = os::fill_with_huge_page;
     void (*no_more_huge_pages)(uintptr_t base, size_t bytes) noexcept = os::no_more_huge_pages;
+    void (*split_huge_page)(uintptr_t page) noexcept = os::split_huge_page;
     bool (*huge_pages_come_unasked)() noexcept = os::huge_pages_come_unasked;
     bool (*collapse)(uintptr_t base, size_t bytes) noexcept = os::collapse;
     size_t (*count_own_pages)(uintptr_t base, size_t bytes) noexcept = os::count_own_pages;

@@ -185,11 +185,13 @@ private:
     [[nodiscard]] size_t allowed_dirty() const noexcept;
     [[nodiscard, LOWTIDE_RARE, gnu::noinline]] size_t dirty_within_limits() const noexcept;
     void enforce_cap() noexcept;
-    [[LOWTIDE_RARE]] void enforce_limit() noexcept;
+    [[LOWTIDE_RARE]] void enforce_limit(slice_count taken) noexcept;
+    [[LOWTIDE_RARE]] void return_unattended() noexcept;
     void age_peaks(uint64_t now) noexcept;
     [[nodiscard]] bool is_refused() const noexcept;
     size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
     [[LOWTIDE_RARE]] size_t purge_block(block& b) noexcept;
+    [[nodiscard, LOWTIDE_RARE]] bool may_be_huge(const block& b) const noexcept;
     [[nodiscard, LOWTIDE_RARE]] bool forbid_huge_pages(block& b, bool leaves_some) noexcept;
 
     const page_source* source_;
@@ -215,6 +217,8 @@ private:
     uint64_t half_began_ms_ = 0;
     std::atomic<uint64_t> next_tick_ms_{0};
     uint64_t purge_refused_until_ms_ = 0;
+    size_t unattended_credit_ = 0; // bytes
+    uint64_t unattended_seen_ms_ = 0;
     bool space_is_short_ = false; // a request was refused once
     // When the last blocks were begun that are going to be dense, in turn.
     static constexpr unsigned begun_noted = 4;

@@ -8,7 +8,7 @@
 // up its address space too: others there (stacks, files) need it as much.
 //
 // Under a soft limit (pages/ceiling.h) as much as that leaves beside what is in use, enforced when memory is
-// taken as well.
+// taken as well. Where nobody would return it later, all of it once little is in use.
 //
 // Decay: what nobody has reused for the decay time goes back at the next slow path, or by the background
 // thread.
@@ -30,6 +30,9 @@ namespace {
 constexpr uint64_t tick_every_ms = 100;
 // After the kernel has refused MADV_DONTNEED (locked memory, a seccomp filter), how long not to ask again.
 constexpr uint64_t refusal_ms = 1000;
+constexpr size_t unattended_a_ms = 64 * kibibyte;
+// Of what is no worth returning, so many times is returned at once: all of a control group (entry/watch.cpp).
+constexpr size_t most_unattended = 64;
 
 } // namespace
 
@@ -61,14 +64,36 @@ size_t page_tier::dirty_within_limits() const noexcept {
 }
 
 // After memory has been taken; with the lock, which may be dropped and taken again.
-void page_tier::enforce_limit() noexcept {
+void page_tier::enforce_limit(slice_count taken) noexcept {
+    limits_->note_taken(taken.bytes());
     const size_t allowed = dirty_within_limits();
     if (dirty_slices_ > allowed)
         purge_oldest(allowed, UINT64_MAX);
 }
 
+// Less is in use than is free, and the process may make no call for long: what is free goes back now. For a
+// program that will do so again and again not more in a second than costs it a few hundredths of that. With
+// the lock, which may be dropped.
+void page_tier::return_unattended() noexcept {
+    const size_t unattended = limits_->dirty_unattended();
+    if (dirty_slices_ * slice_size <= unattended || used_slices_ > dirty_slices_)
+        return;
+    const uint64_t now = source_->now_ms();
+    const size_t most = unattended * most_unattended; // also at first
+    const size_t earned = unattended_credit_ + (now - unattended_seen_ms_) * unattended_a_ms;
+    unattended_credit_ = earned < most ? earned : most;
+    unattended_seen_ms_ = now;
+    if (unattended_credit_ < block_size) // as much as goes back at once
+        return;
+    const size_t credit = unattended_credit_ / block_size * slices_per_block;
+    const size_t bytes = purge_oldest(dirty_slices_ > credit ? dirty_slices_ - credit : 0, UINT64_MAX);
+    unattended_credit_ -= bytes < unattended_credit_ ? bytes : unattended_credit_;
+}
+
 // Called with the lock, which it may drop and take again.
 void page_tier::enforce_cap() noexcept {
+    if (limits_->dirty_unattended() != SIZE_MAX) [[unlikely]]
+        return_unattended();
     if (dirty_slices_ * slice_size <= settings_->dirty_cap && settings_->decay_ms != 0 &&
         (limits_->soft() == SIZE_MAX || dirty_slices_ <= dirty_within_limits()))
         return;
@@ -136,6 +161,11 @@ size_t page_tier::purge_oldest(size_t keep, uint64_t freed_before) noexcept {
     return bytes;
 }
 
+// With the lock.
+bool page_tier::may_be_huge(const block& b) const noexcept {
+    return b.huge != huge_page::none || (!b.plain && source_->huge_pages_come_unasked());
+}
+
 // Pages of the block are about to go back; others stay, or none do. Does the kernel have to be told first
 // that it may not have a huge page here? Else it would make one of what stays (khugepaged), holes and all. Of
 // nothing it makes none, but where it was told that it may, the next use of the block would begin with one.
@@ -152,6 +182,8 @@ bool page_tier::forbid_huge_pages(block& b, bool leaves_some) noexcept {
 size_t page_tier::purge_block(block& b) noexcept {
     const uint32_t slices = b.dirty;
     const bool leaves_some = !b.empty();
+    const uint32_t held = ~(b.free | b.purging);
+    const bool splits = held != 0 && may_be_huge(b);
     const bool tells = slices == ~uint32_t{0} && b.huge == huge_page::none;
     const bool needs_advice = forbid_huge_pages(b, leaves_some);
     unfile(b);
@@ -179,6 +211,8 @@ size_t page_tier::purge_block(block& b) noexcept {
             refused |= run;
         left &= ~run;
     }
+    if (splits)
+        source_->split_huge_page(b.base + slice_count{static_cast<unsigned>(__builtin_ctz(held))}.bytes());
 
     // Nobody can hold this lock across the call above but another thread, so it is never `mine` here; a
     // signal handler that interrupts the calls finds it free.
@@ -207,13 +241,13 @@ size_t page_tier::purge_block(block& b) noexcept {
     return refused != 0 ? 0 : purged;
 }
 
-// These two are called with the lock of a size class.
+// These two may be called with the lock of a size class.
 
 bool page_tier::in_huge_page(uintptr_t base) noexcept {
     if (!lock(true))
         return false;
     const block& b = *map_->block_of(base);
-    const bool huge = b.huge != huge_page::none || (!b.plain && source_->huge_pages_come_unasked());
+    const bool huge = may_be_huge(b);
     unlock();
     return huge;
 }
@@ -223,6 +257,7 @@ bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
         return false;
     block& b = *map_->block_of(base);
     const bool refused = is_refused();
+    const bool splits = !refused && may_be_huge(b);
     const bool needs_advice = !refused && forbid_huge_pages(b, true);
     unlock();
     if (refused)
@@ -230,6 +265,8 @@ bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
     if (needs_advice)
         source_->no_more_huge_pages(b.base, block_size);
     const bool purged = source_->purge(base, bytes);
+    if (splits) // something of the block stays, on either side
+        source_->split_huge_page(base > b.base ? base - os::page_size() : base + bytes);
     if (!lock(true))
         return purged;
     if (purged) {

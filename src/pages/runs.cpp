@@ -2,6 +2,17 @@
 
 namespace lowtide {
 
+namespace {
+
+// A smaller tail isn't worth a system call, or the huge page that it is in.
+constexpr size_t tail_share = 8;
+constexpr size_t huge_tail_share = 4;
+// What may stay of tails: a share of what is in use, or this.
+constexpr size_t loose_share = 32;
+constexpr size_t least_loose = 4 * mebibyte;
+
+} // namespace
+
 // Runs of a class that magazines hold have its entry in the page map at their first slice.
 void run_tier::describe(span& s, slice_count length) noexcept {
     s.length = length;
@@ -38,19 +49,55 @@ span_result run_tier::allocate(size_t size, size_t alignment) noexcept {
     s->capacity = 1;
     describe(*s, length);
     count(*s);
+    if (!run.zeroed)
+        note_tail(*s, size);
     return {s, run.zeroed};
+}
+
+// What is beyond the size that was asked for isn't touched, but is in memory where that has been used before.
+// As long as all of that together is little it stays: the next one there may touch it.
+void run_tier::note_tail(span& s, size_t size) noexcept {
+    const size_t used = align_up(size, os::page_size());
+    const size_t tail = s.length.bytes() - used;
+    if (s.length.n < 2 || tail * tail_share < s.length.bytes())
+        return;
+    const size_t by_use = pages_->used_bytes() / loose_share;
+    const size_t most = by_use > least_loose ? by_use : least_loose;
+    if (loose_.load(std::memory_order_relaxed) + tail <= most) {
+        s.loose = static_cast<uint32_t>(tail);
+        loose_.fetch_add(tail, std::memory_order_relaxed);
+    } else if (tail * huge_tail_share >= s.length.bytes() || !pages_->in_huge_page(s.base)) {
+        s.holes = pages_->purge_within(s.base + used, tail) ? 1 : 0;
+    }
+}
+
+// The last slice of a run of which a part has gone back goes back as a whole: what is free and dirty counts
+// as memory that is there.
+bool run_tier::give_end_back(span& s) noexcept {
+    const slice_count rest{s.length.n - 1};
+    const uintptr_t end = s.base + rest.bytes();
+    if (!pages_->deallocate(end, {1}, pages_->purge_within(end, slice_size)))
+        return false;
+    uncount(s.sc, s.object_size);
+    s.length = rest;
+    s.object_size = rest.bytes();
+    s.sc = size_class{};
+    count(s);
+    s.holes = 0;
+    return true;
 }
 
 bool run_tier::deallocate(span& s) noexcept {
     const uintptr_t base = s.base;
-    const slice_count length = s.length;
     // First out of the map: once the slices are free, another thread may have them.
     map_->set_fast(base, 0);
-    map_->clear_single(base, length);
-    if (!pages_->deallocate(base, length)) {
-        describe(s, length);
+    map_->clear_single(base, s.length);
+    if ((s.holes != 0 && !give_end_back(s)) || !pages_->deallocate(base, s.length)) {
+        describe(s, s.length);
         return false;
     }
+    if (s.loose != 0)
+        loose_.fetch_sub(s.loose, std::memory_order_relaxed);
     uncount(s.sc, s.object_size);
     records_->deallocate(&s, sizeof(span));
     return true;

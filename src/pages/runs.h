@@ -37,6 +37,8 @@ public:
     }
 
 private:
+    [[LOWTIDE_RARE]] void note_tail(span& s, size_t size) noexcept;
+    [[LOWTIDE_RARE]] bool give_end_back(span& s) noexcept;
     void describe(span& s, slice_count length) noexcept;
     void count(const span& s) noexcept;
     void uncount(size_class c, size_t size) noexcept;
@@ -47,6 +49,7 @@ private:
     const page_source* source_;
     std::atomic<size_t> counts_[all_classes]{};
     std::atomic<size_t> unclassed_{0};
+    std::atomic<size_t> loose_{0}; // in all runs (span::loose)
 };
 
 } // namespace lowtide

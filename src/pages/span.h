@@ -27,13 +27,16 @@ struct span : list_node<>, list_node<by_rest> {
     bool parked = false; // a run that the program has freed and the front keeps for the next one of its size
     uint8_t bin = 0;     // slab: which list of its shard class it is in
     uint8_t used_in = 0; // slab: the round of its shard in which an object came or went last
+    uint32_t loose = 0;  // run: bytes of its end that nobody asked for, and that are in memory
     uint32_t capacity = 0; // slab: number of objects
     uint32_t free_objects = 0;
     uint32_t first_free_word = 0; // slab: no free object is in a word of the bitmap before this one
     uint32_t reciprocal = 0;      // slab: ceil(2^32 / object_size), see object_index()
     span* next_changed = nullptr; // slab: while objects are given back, see changed_slabs
-    uint64_t holes = 0;           // slab: a bit for each of its pages that has been given back to the system
-    uintptr_t mapping = 0;        // huge: where the mapping begins, and its length
+    // Slab: a bit for each of its pages that has been given back to the system; run: not 0 when that is so of
+    // its end.
+    uint64_t holes = 0;
+    uintptr_t mapping = 0; // huge: where the mapping begins, and its length
     size_t mapping_bytes = 0;
 
     // The places in lists: of slabs by fullness, of freed spans; of slabs at rest.

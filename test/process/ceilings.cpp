@@ -96,6 +96,15 @@ public:
     group(const group&) = delete;
     group& operator=(const group&) = delete;
 
+    // What the kernel counts for the group that this process is in.
+    static size_t charged_bytes() {
+        size_t bytes = 0;
+        std::ifstream version_1(own_folder("memory", "/sys/fs/cgroup/memory") + "/memory.usage_in_bytes");
+        std::ifstream version_2(own_folder("", "/sys/fs/cgroup") + "/memory.current");
+        REQUIRE(version_1 >> bytes || version_2 >> bytes);
+        return bytes;
+    }
+
     // In a child, before it executes the program.
     static void enter() { REQUIRE(write(current->folder_ + "/cgroup.procs", "0")); }
 
@@ -241,4 +250,43 @@ PROMISE(a_program_survives_in_a_control_group_that_holds_little_more_than_it_nee
             require_success(run_part(part, inside));
         }
     }
+}
+
+PART(uses_much_once) {
+    blocks(5000).fill(120 * MiB);
+    REQUIRE(resident_bytes() < 30 * MiB); // nobody will call later
+}
+
+PART(uses_much_once_and_keeps_it) {
+    blocks(5000).fill(120 * MiB);
+    REQUIRE(resident_bytes() > 40 * MiB); // it may be needed again
+}
+
+PROMISE(a_process_with_one_thread_leaves_others_of_its_control_group_what_it_no_longer_needs) {
+    const group of_256_mib(256 * MiB);
+    launch inside = with("");
+    inside.prepare = group::enter;
+    require_success(run_part("uses_much_once", inside));
+    require_success(run_part("uses_much_once_and_keeps_it", with("pressure:false")));
+}
+
+PART(returns_most_of_what_it_took_fast) {
+    std::vector<void*> all;
+    for (size_t i = 0; i < 100 * MiB / 4096; ++i) {
+        all.push_back(std::memset(std::malloc(4096), 1, 4096));
+    }
+    for (size_t i = 0; i < all.size(); ++i) {
+        if (i % 64 != 0) {
+            std::free(all[i]);
+        }
+    }
+    malloc_trim(0);
+    REQUIRE(resident_bytes() < 16 * MiB);
+    REQUIRE(group::charged_bytes() < 32 * MiB);
+}
+
+// Of a huge page of which a part has gone back all is charged, until it is split.
+PROMISE(what_has_gone_back_is_not_charged_to_the_control_group_any_more) {
+    const group of_512_mib(512 * MiB);
+    require_success(run_part("returns_most_of_what_it_took_fast", {.prepare = group::enter}));
 }

@@ -5,9 +5,11 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <poll.h>
+#include <sstream>
 #include <string>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -130,7 +132,8 @@ TEST(control, what_cannot_be_set_is_said_and_nothing_is_set) {
              {"dirty_cop:1M", "unknown option 'dirty_cop' (did you mean 'dirty_cap'?); nothing was set"},
              {"dirty_cap:0,decay:x", "; nothing was set"},
              {"dirty_cap:0\ndecay:0", "the options have to be on one line, and fewer; nothing was set"},
-             {",", "set: no option is given"}}) {
+             {",", "set: no option is given"},
+             {"# nothing", "set: no option is given"}}) {
         const child_result result = set(w, options);
         EXPECT_EQ(result.exit_code(), 125) << options;
         EXPECT_EQ(result.output, "") << options;
@@ -152,9 +155,12 @@ TEST(control, who_is_not_there_or_not_on_lowtide_is_said) {
     EXPECT_EQ(ask({"trim", "2147483647"}).errors, "lowtide: there is no process 2147483647\n");
     const std::string self = std::to_string(getpid());
     EXPECT_EQ(ask({"trim", self, "--wait", "0.1"}).errors,
-              "lowtide: process " + self + " does not answer: it has not loaded liblowtide\n");
+              "lowtide: process " + self +
+                  " does not answer: it has not loaded liblowtide.so, nor, perhaps, been linked with it\n");
     for (const char* wrong : {"0", "-1", "x", "1.5", "99999999999"})
         EXPECT_EQ(ask({"trim", wrong}).exit_code(), 125) << wrong;
+    for (const char* wrong : {"nan", "-1", "x", "1e9", "-nan"})
+        EXPECT_EQ(ask({"trim", self, "--wait", wrong}).exit_code(), 125) << wrong;
     EXPECT_EQ(ask({"trim"}).exit_code(), 125);
     EXPECT_EQ(ask({"set", self}).exit_code(), 125);
 }
@@ -240,6 +246,25 @@ TEST(control, broken_requests_do_no_harm) {
     }
     EXPECT_EQ(trim(w).exit_code(), 0);
     EXPECT_EQ(w.end(), 0);
+}
+
+// Who asks without the command may not have looked first.
+TEST(control, of_a_request_that_is_partly_wrong_nothing_is_done) {
+    const worker w(1);
+    const std::string stat = [&] {
+        std::ifstream file("/proc/" + std::to_string(w.pid()) + "/stat");
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    }();
+    std::istringstream fields(stat.substr(stat.rfind(')') + 2));
+    std::string started;
+    for (int number = 3; number <= 22; ++number)
+        fields >> started;
+    const forged request(w, "lowtide 1\n" + started + "\nset dirty_cap:0,decay:x\n");
+    bool answered = false;
+    for (int i = 0; i < 60 && !answered; ++i)
+        answered = request.is_answered();
+    EXPECT_TRUE(answered);
+    EXPECT_GE(facts_of_trim(w)["returned_bytes"], 25 * MiB) << "the dirty memory is still there";
 }
 
 TEST(control, what_others_could_have_written_is_not_read) {

@@ -134,7 +134,7 @@ TEST_F(control_group, without_proc_and_sys_nothing_is_known) {
     EXPECT_EQ(memory.headroom, none);
     EXPECT_EQ(group_.folder_of_limit(), "");
     EXPECT_EQ(group_.cpu_quota(), 0u);
-    EXPECT_EQ(group_.stalled_us(), -1);
+    EXPECT_EQ(group_.own_stalled_us(), -1);
 }
 
 TEST_F(control_group, nothing_is_remembered_of_a_group_that_is_no_longer_found) {
@@ -498,12 +498,23 @@ TEST_F(control_group, version_1s_lowest_quota_counts) {
 constexpr const char* pressure = "some avg10=0.00 avg60=1.25 avg300=0.00 total=17343\n"
                                  "full avg10=0.00 avg60=0.00 avg300=0.00 total=9381\n";
 
-TEST_F(control_group, time_stalled_is_the_own_groups) {
+TEST_F(control_group, time_stalled_is_the_own_groups_and_the_machines) {
     be_in("0::/a\n", mounted_v2);
     write("a/memory.pressure", pressure);
     root_.write("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
     find();
-    EXPECT_EQ(group_.stalled_us(), 17343);
+    EXPECT_EQ(group_.own_stalled_us(), 17343);
+    EXPECT_EQ(group_.machine_stalled_us(), 5);
+}
+
+// Tasks of any group may wait at a limit of their own.
+TEST_F(control_group, time_stalled_of_the_root_is_nobodys_own) {
+    be_in("0::/\n", mounted_v2);
+    write("memory.pressure", pressure);
+    root_.write("proc/pressure/memory", pressure);
+    find();
+    EXPECT_EQ(group_.own_stalled_us(), -1);
+    EXPECT_EQ(group_.machine_stalled_us(), 17343);
 }
 
 TEST_F(control_group, beside_version_1_the_unified_hierarchy_has_the_time_stalled) {
@@ -511,25 +522,25 @@ TEST_F(control_group, beside_version_1_the_unified_hierarchy_has_the_time_stalle
     write("unified/b/memory.pressure", pressure);
     find();
     EXPECT_EQ(group_.version(), 1);
-    EXPECT_EQ(group_.stalled_us(), 17343);
+    EXPECT_EQ(group_.own_stalled_us(), 17343);
 }
 
-TEST_F(control_group, where_the_group_does_not_say_time_stalled_is_the_machines) {
-    root_.write("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
-    find();
-    EXPECT_EQ(group_.stalled_us(), 5); // no group at all
+TEST_F(control_group, time_stalled_may_be_unknown) {
+    find(); // no group at all
+    EXPECT_EQ(group_.own_stalled_us(), -1);
+    EXPECT_EQ(group_.machine_stalled_us(), -1);
     be_in("0::/a\n", mounted_v2);
     find();
-    EXPECT_EQ(group_.stalled_us(), 5);
+    EXPECT_EQ(group_.own_stalled_us(), -1);
     for (const char* broken : {"", "some\n", "some total=\n", "some total=-3\n", "full total=7\n",
                                "some total=18446744073709551615\n", "something total=8\n"}) {
         write("a/memory.pressure", broken);
-        EXPECT_EQ(group_.stalled_us(), 5) << broken;
+        root_.write("proc/pressure/memory", broken);
+        EXPECT_EQ(group_.own_stalled_us(), -1) << broken;
+        EXPECT_EQ(group_.machine_stalled_us(), -1) << broken;
     }
-    root_.write("proc/pressure/memory", "some total=18446744073709551614\n");
-    EXPECT_EQ(group_.stalled_us(), -1);
     write("a/memory.pressure", "some total=0");
-    EXPECT_EQ(group_.stalled_us(), 0);
+    EXPECT_EQ(group_.own_stalled_us(), 0);
 }
 
 TEST_F(control_group, neither_malloc_nor_errno_nor_a_large_stack_is_needed) {
@@ -555,7 +566,8 @@ TEST_F(control_group, neither_malloc_nor_errno_nor_a_large_stack_is_needed) {
         here.group.find(here.root.path().c_str());
         here.headroom = here.group.read_memory().headroom;
         static_cast<void>(here.group.cpu_quota());
-        static_cast<void>(here.group.stalled_us());
+        static_cast<void>(here.group.own_stalled_us());
+        static_cast<void>(here.group.machine_stalled_us());
         here.error = errno;
         here.allocated = mallinfo2().uordblks != before;
         return nullptr;
@@ -585,7 +597,8 @@ TEST_F(control_group, no_descriptor_and_no_mapping_is_left_behind) {
         find();
         group_.read_memory();
         static_cast<void>(group_.cpu_quota());
-        static_cast<void>(group_.stalled_us());
+        static_cast<void>(group_.own_stalled_us());
+        static_cast<void>(group_.machine_stalled_us());
     }
     const auto after = files_and_pages();
     EXPECT_EQ(after.first, before.first);

@@ -111,6 +111,39 @@ TEST_F(soft_and_hard, a_lower_soft_limit_counts_at_once_when_the_cap_is_kept) {
     EXPECT_LE(dirty(), slices(20));
 }
 
+// Nobody sees to it later: the process may make no call for long.
+TEST_F(soft_and_hard, what_is_free_goes_back_at_once_when_less_is_in_use_and_nobody_attends) {
+    limits.set_dirty_unattended(slices(64));
+    const uintptr_t a = take(500);
+    for (uint32_t i = 0; i < 200; ++i)
+        give(a + i * slice_size, 1);
+    EXPECT_EQ(dirty(), slices(200)) << "more is in use";
+    for (uint32_t i = 200; i < 500; ++i)
+        give(a + i * slice_size, 1);
+    EXPECT_LE(dirty(), slices(64));
+    limits.set_dirty_unattended(SIZE_MAX);
+    give(take(500), 500);
+    EXPECT_GE(dirty(), slices(500));
+}
+
+TEST_F(soft_and_hard, what_goes_back_unattended_again_and_again_is_little) {
+    limits.set_dirty_unattended(slices(64));
+    const auto bursts = [&](unsigned count, uint64_t each_ms) {
+        const size_t before = pages.counts().purged_bytes;
+        for (unsigned i = 0; i < count; ++i) {
+            give(take(500), 500);
+            fake.advance(each_ms);
+        }
+        return pages.counts().purged_bytes - before;
+    };
+    settings.window_ms = 1'000'000;
+    bursts(100, 0); // at first as much as 64 times that
+    EXPECT_EQ(bursts(100, 0), 0u);
+    const size_t in_ten_seconds = bursts(1000, 10);
+    EXPECT_LE(in_ten_seconds, 10'000 * 64 * kibibyte);
+    EXPECT_GE(in_ten_seconds, 5'000 * 64 * kibibyte);
+}
+
 TEST_F(soft_and_hard, attention_is_due_when_so_much_is_held_or_when_it_is_called_for) {
     EXPECT_FALSE(limits.is_attention_due());
     take(static_cast<uint32_t>(ceiling::least_watched / slice_size));
@@ -122,6 +155,23 @@ TEST_F(soft_and_hard, attention_is_due_when_so_much_is_held_or_when_it_is_called
     fake.advance(1000);
     pages.tick();
     EXPECT_TRUE(limits.is_attention_due());
+}
+
+// What is free may not be there any more, and is when it is used again.
+TEST_F(soft_and_hard, attention_is_due_when_much_that_was_free_is_taken_again) {
+    limits.set_soft(slices(1000));
+    limits.expect_attention_at(SIZE_MAX);
+    give(take(100), 100);
+    limits.forget_taken();
+    limits.expect_attention_after(slices(100));
+    take(50);
+    EXPECT_FALSE(limits.is_attention_due());
+    take(50);
+    EXPECT_TRUE(limits.is_attention_due());
+    limits.expect_attention_after(SIZE_MAX);
+    limits.expect_attention_at(SIZE_MAX);
+    take(200);
+    EXPECT_FALSE(limits.is_attention_due());
 }
 
 } // namespace

@@ -116,6 +116,42 @@ TEST_F(growth, waits_twice_as_long_each_time_until_a_huge_page_comes_quickly) {
     EXPECT_EQ(fills(), before + 2) << "as long as at first";
 }
 
+// Else all of the huge page stays in memory, though the process no longer has it.
+TEST_F(growth, leaves_huge_pages_of_which_a_part_goes_back_as_small_ones) {
+    grow(small, 5);
+    const page_run slabs[] = {take_slab(), take_slab(), take_slab()};
+    ASSERT_EQ(fills(), 1u);
+    EXPECT_EQ(fake.splits(), 0u);
+    pages.purge_all(); // what the huge page had too much
+    EXPECT_EQ(fake.splits(), 1u);
+    give(slabs[0].base, slab);
+    pages.purge_all();
+    EXPECT_EQ(fake.splits(), 1u) << "it is none any more";
+    EXPECT_TRUE(pages.purge_within(slabs[1].base, os::page_size()));
+    EXPECT_EQ(fake.splits(), 1u);
+
+    grow(2, 5); // huge pages again
+    pages.purge_all();
+    const size_t before = fake.splits();
+    const size_t filled = fills();
+    const page_run whole = pages.allocate({slices_per_block}, slice_size, run_use::dense);
+    ASSERT_EQ(fills(), filled + 1);
+    give(whole.base, slices_per_block);
+    pages.purge_all();
+    EXPECT_EQ(fake.splits(), before) << "nothing of it stays";
+}
+
+TEST_F(growth, leaves_huge_pages_of_which_a_slab_gives_pages_back_as_small_ones) {
+    grow(small, 5);
+    const page_run first = take_slab();
+    grow(1, 5);
+    ASSERT_EQ(fills(), 2u);
+    EXPECT_TRUE(pages.purge_within(first.base, os::page_size()));
+    EXPECT_EQ(fake.splits(), 1u);
+    EXPECT_TRUE(pages.purge_within(first.base + os::page_size(), os::page_size()));
+    EXPECT_EQ(fake.splits(), 1u);
+}
+
 // Else the kernel would make huge pages again of what has mostly gone back.
 TEST_F(growth, allows_no_huge_page_where_memory_has_gone_back) {
     grow(small, 5);

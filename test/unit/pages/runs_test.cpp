@@ -3,6 +3,9 @@
 
 #include "support/page_tier_test.h"
 
+#include <cstring>
+#include <vector>
+
 namespace lowtide::test {
 namespace {
 
@@ -25,6 +28,58 @@ protected:
 };
 
 constexpr size_t kib = kibibyte;
+
+// 200 MiB of blocks of 70,000 B were 314 in memory where others had been before.
+// What was in use before is in memory throughout. 200 MiB of blocks of 70,000 B were 314 there.
+TEST_F(runs, have_little_memory_beyond_what_was_asked_for) {
+    settings.dirty_cap = 1024 * mebibyte;
+    for (const size_t size : {size_t{70'000}, size_t{133'120}, size_t{400'000}}) {
+        const uint32_t slices = 90 * slices_per_block;
+        const uintptr_t before = take(slices);
+        std::memset(reinterpret_cast<void*>(before), 1, slices * slice_size);
+        give(before, slices);
+        std::vector<span*> taken;
+        const uint32_t count = slices / slices_per_block * (slices_per_block / slice_count::holding(size).n);
+        for (uint32_t i = 0; i < count; ++i) {
+            taken.push_back(&take_run(size));
+            EXPECT_EQ(*reinterpret_cast<unsigned char*>(taken.back()->base + size - 1), 1) << "not less";
+        }
+        size_t resident = 0;
+        for (const span* s : taken)
+            resident += fake.resident_bytes(s->base, s->length.bytes());
+        EXPECT_GE(resident, count * align_up(size, os::page_size()));
+        EXPECT_LE(resident, count * align_up(size, os::page_size()) + slices * slice_size / 32 + slice_size);
+        for (span* s : taken)
+            EXPECT_TRUE(all.deallocate(*s));
+        expect_true_counters(0);
+        const size_t free_resident = fake.resident_bytes(before, slices * slice_size);
+        EXPECT_EQ(pages.counts().dirty_bytes, align_up(free_resident, slice_size))
+            << "what counts as dirty is there";
+        pages.purge_all();
+    }
+}
+
+TEST_F(runs, that_are_few_cost_no_system_call_for_their_tails) {
+    for (int i = 0; i < 20; ++i) {
+        const uintptr_t before = take(40);
+        give(before, 40);
+        std::vector<span*> taken;
+        for (int k = 0; k < 20; ++k)
+            taken.push_back(&take_run(70'000));
+        for (span* s : taken)
+            EXPECT_TRUE(all.deallocate(*s));
+    }
+    EXPECT_EQ(fake.count(system_call::purge), 0u);
+}
+
+TEST_F(runs, that_are_nearly_filled_by_what_was_asked_for_cost_no_system_call) {
+    const uintptr_t before = take(4);
+    std::memset(reinterpret_cast<void*>(before), 1, 4 * slice_size);
+    give(before, 4);
+    const size_t calls = fake.count(system_call::purge);
+    take_run(4 * slice_size - 30'000);
+    EXPECT_EQ(fake.count(system_call::purge), calls);
+}
 
 TEST_F(runs, hold_what_was_asked_for_in_whole_slices) {
     for (const size_t size :

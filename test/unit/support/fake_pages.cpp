@@ -10,6 +10,12 @@ namespace {
 
 fake_pages* the_fake = nullptr;
 
+// All of it is in memory afterwards, and holds what it held.
+void touch(uintptr_t base, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += os::page_size())
+        __atomic_fetch_add(reinterpret_cast<char*>(base + at), 0, __ATOMIC_RELAXED);
+}
+
 } // namespace
 
 fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_(arena_bytes / slice_size) {
@@ -24,6 +30,7 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
                purge,
                fill_with_huge_page,
                no_more_huge_pages,
+               split_huge_page,
                huge_pages_come_unasked,
                collapse,
                count_own_pages,
@@ -166,10 +173,11 @@ os::huge_page_fill fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes)
     EXPECT_EQ(base % block_size, 0u);
     EXPECT_TRUE(fake.all_are(base, bytes, state::committed)) << "a huge page for what isn't committed";
     const bool done = fake.grants(system_call::fill);
-    if (done)
+    if (done) {
+        touch(base, bytes);
         fake.huge_.insert(base);
-    if (done)
         fake.plain_.erase(base);
+    }
     return {done, fake.fill_us_};
 }
 
@@ -183,13 +191,20 @@ bool fake_pages::collapse(uintptr_t base, size_t bytes) noexcept {
     EXPECT_FALSE(fake.plain_.contains(base)) << "asked for what it was told not to do";
     fake.thread_cpu_us_ += fake.collapse_us_;
     const bool done = fake.grants(system_call::collapse);
-    for (size_t at = 0; done && at < bytes; at += os::page_size())
-        __atomic_fetch_add(reinterpret_cast<char*>(base + at), 0, __ATOMIC_RELAXED); // all of it is in memory
+    if (done)
+        touch(base, bytes);
     return done;
 }
 
 size_t fake_pages::count_own_pages(uintptr_t base, size_t bytes) noexcept {
     return the_fake->shared_.contains(base) ? 0 : resident_bytes(base, bytes) / os::page_size();
+}
+
+void fake_pages::split_huge_page(uintptr_t page) noexcept {
+    const std::lock_guard guard(the_fake->mutex_);
+    EXPECT_TRUE(the_fake->all_are(align_down(page, slice_size), slice_size, state::committed));
+    EXPECT_TRUE(the_fake->huge_unasked_ || resident_bytes(page, 1) != 0) << "it has gone back itself";
+    ++the_fake->splits_;
 }
 
 bool fake_pages::huge_pages_come_unasked() noexcept {

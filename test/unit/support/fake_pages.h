@@ -46,6 +46,8 @@ public:
     void share(uintptr_t block) { shared_.insert(block); }
     // Blocks that may have a huge page.
     [[nodiscard]] size_t huge_blocks() const { return huge_.size(); }
+    // Of huge pages of which a part has gone back, how many have been made small pages.
+    [[nodiscard]] size_t splits() const { return splits_; }
     [[nodiscard]] size_t plain_blocks() const { return plain_.size(); }
 
     // ---- refusals
@@ -95,6 +97,7 @@ private:
     static bool collapse(uintptr_t base, size_t bytes) noexcept;
     static size_t count_own_pages(uintptr_t base, size_t bytes) noexcept;
     static void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
+    static void split_huge_page(uintptr_t page) noexcept;
     static bool huge_pages_come_unasked() noexcept;
     static bool release(uintptr_t base, size_t bytes) noexcept;
     static uintptr_t map(size_t bytes, size_t alignment) noexcept;
@@ -117,6 +120,7 @@ private:
     std::set<uintptr_t> huge_;
     std::set<uintptr_t> plain_; // those that may not be huge
     std::set<uintptr_t> shared_;
+    size_t splits_ = 0;
     uint32_t fill_us_ = 300;
     uint32_t collapse_us_ = 300;
     bool huge_unasked_ = false;
