@@ -112,17 +112,21 @@ bool in_memory(uintptr_t base, size_t pages, unsigned char* answers) noexcept {
 
 } // namespace
 
+bool populate(uintptr_t base, size_t bytes) noexcept {
+    constexpr int madv_populate_write = 23;
+    return advise(base, bytes, madv_populate_write);
+}
+
 // The advice stays: neighbours of the same advice, faulted in one after the other, are one mapping. Were it
 // taken back at once, each block would be one of its own for ever, for the kernel ties pages to mappings at
 // the first fault.
 huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept {
-    constexpr int madv_populate_write = 23; // Linux 5.14
     const uint64_t began = thread_cpu_us(); // unlike the time of day: being preempted doesn't count
     if (!advise(base, bytes, MADV_HUGEPAGE))
         return {false, 0};
     unsigned char last = 0;
-    const bool done = advise(base, page_size(), madv_populate_write) &&
-                      in_memory(base + bytes - page_size(), 1, &last) && (last & 1) != 0;
+    const bool done =
+        populate(base, page_size()) && in_memory(base + bytes - page_size(), 1, &last) && (last & 1) != 0;
     if (!done)
         no_more_huge_pages(base, bytes);
     return {done, static_cast<uint32_t>(thread_cpu_us() - began)};

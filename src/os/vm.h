@@ -44,6 +44,9 @@ struct huge_page_fill {
 };
 [[LOWTIDE_RARE]] huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
 
+// Faults all of it in that isn't in memory (MADV_POPULATE_WRITE, Linux 5.14). False when the system can't.
+[[LOWTIDE_RARE]] bool populate(uintptr_t base, size_t bytes) noexcept;
+
 // Makes a huge page of the small ones that are in memory in [base, base+bytes), one aligned block; pages that
 // aren't come into memory by it (MADV_COLLAPSE, Linux 6.1). Not where the administrator wants none.
 [[LOWTIDE_RARE]] bool collapse(uintptr_t base, size_t bytes) noexcept;

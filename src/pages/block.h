@@ -45,6 +45,7 @@ struct block : list_node<by_room>, list_node<by_age> {
     // How many more times the block is filled with a huge page when a run takes all of it: see growth.cpp.
     uint8_t dense = 0;
     bool to_fill = false; // for whoever has just taken all of it
+    bool filled = false;  // all of it is in memory since then: that says nothing about its use
     bool settled = false; // nothing of it was free when it was looked at, nor has been since
     region* home = nullptr;
     uint64_t last_freed_ms = 0; // when a slice was freed last

@@ -21,6 +21,7 @@ struct page_source {
     void (*no_more_huge_pages)(uintptr_t base, size_t bytes) noexcept = os::no_more_huge_pages;
     void (*split_huge_page)(uintptr_t page) noexcept = os::split_huge_page;
     bool (*huge_pages_come_unasked)() noexcept = os::huge_pages_come_unasked;
+    bool (*populate)(uintptr_t base, size_t bytes) noexcept = os::populate;
     bool (*collapse)(uintptr_t base, size_t bytes) noexcept = os::collapse;
     size_t (*count_own_pages)(uintptr_t base, size_t bytes) noexcept = os::count_own_pages;
     bool (*all_in_memory)(uintptr_t base, size_t bytes) noexcept = os::all_in_memory;

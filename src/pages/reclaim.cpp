@@ -184,7 +184,8 @@ size_t page_tier::purge_block(block& b) noexcept {
     const bool leaves_some = !b.empty();
     const uint32_t held = ~(b.free | b.purging);
     const bool splits = held != 0 && may_be_huge(b);
-    const bool tells = slices == ~uint32_t{0} && b.huge == huge_page::none;
+    const bool tells = slices == ~uint32_t{0} && b.huge == huge_page::none && !b.filled;
+    b.filled = false;
     const bool needs_advice = forbid_huge_pages(b, leaves_some);
     unfile(b);
     b.age_place().unlink();

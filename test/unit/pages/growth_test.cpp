@@ -252,6 +252,41 @@ TEST_F(density, counts_for_what_takes_the_whole_block) {
     EXPECT_EQ(fills(), 3u);
 }
 
+TEST_F(density, has_small_pages_faulted_in_at_once_where_there_are_no_huge_ones) {
+    settings.huge_pages = false;
+    give_and_purge(use(2, true), 2);
+    EXPECT_EQ(fake.count(system_call::populate), 0u);
+    const uintptr_t base = use(2, false);
+    EXPECT_EQ(fake.count(system_call::populate), 2u);
+    EXPECT_EQ(fake.resident_bytes(base, 2 * block_size), 2 * block_size);
+    EXPECT_EQ(fills(), 0u);
+    give_and_purge(base, 2);
+    EXPECT_EQ(fake.resident_bytes(base, 2 * block_size), 0u);
+    fake.refuse(system_call::populate);
+    const uintptr_t again = use(2, false);
+    EXPECT_EQ(fake.resident_bytes(again, 2 * block_size), 2 * (block_size - os::page_size()));
+    expect_true_counters(2 * slices_per_block);
+}
+
+TEST_F(density, is_not_shown_by_what_was_faulted_in_at_once) {
+    settings.huge_pages = false;
+    give_and_purge(use(1, true), 1);
+    for (int i = 0; i < 12; ++i)
+        give_and_purge(use(1, false), 1);
+    EXPECT_EQ(fake.count(system_call::populate), 8u);
+    give_and_purge(use(1, true), 1);
+    use(1, false);
+    EXPECT_EQ(fake.count(system_call::populate), 9u);
+}
+
+TEST_F(density, has_nothing_faulted_in_above_a_soft_limit) {
+    settings.huge_pages = false;
+    give_and_purge(use(4, true), 4);
+    limits.set_soft(block_size);
+    use(4, false);
+    EXPECT_EQ(fake.count(system_call::populate), 0u);
+}
+
 TEST_F(density, is_no_reason_while_dirty_memory_is_there) {
     give_and_purge(use(1, true), 1);
     give(use(1, true), slices_per_block);

@@ -32,6 +32,7 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
                no_more_huge_pages,
                split_huge_page,
                huge_pages_come_unasked,
+               populate,
                collapse,
                count_own_pages,
                os::all_in_memory,
@@ -179,6 +180,16 @@ os::huge_page_fill fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes)
         fake.plain_.erase(base);
     }
     return {done, fake.fill_us_};
+}
+
+bool fake_pages::populate(uintptr_t base, size_t bytes) noexcept {
+    fake_pages& fake = *the_fake;
+    const std::lock_guard guard(fake.mutex_);
+    EXPECT_TRUE(fake.all_are(base, bytes, state::committed));
+    const bool done = fake.grants(system_call::populate);
+    if (done)
+        touch(base, bytes);
+    return done;
 }
 
 bool fake_pages::collapse(uintptr_t base, size_t bytes) noexcept {

@@ -21,8 +21,8 @@
 namespace lowtide::test {
 
 // The calls that can be refused. There are no huge pages until a test says that they are not refused.
-enum class system_call : unsigned { reserve, claim, commit, purge, release, map, fill, collapse };
-inline constexpr unsigned system_calls = 8;
+enum class system_call : unsigned { reserve, claim, commit, purge, release, map, fill, collapse, populate };
+inline constexpr unsigned system_calls = 9;
 
 class fake_pages {
 public:
@@ -94,6 +94,7 @@ private:
     static void decommit(uintptr_t base, size_t bytes) noexcept;
     static bool purge(uintptr_t base, size_t bytes) noexcept;
     static os::huge_page_fill fill_with_huge_page(uintptr_t base, size_t bytes) noexcept;
+    static bool populate(uintptr_t base, size_t bytes) noexcept;
     static bool collapse(uintptr_t base, size_t bytes) noexcept;
     static size_t count_own_pages(uintptr_t base, size_t bytes) noexcept;
     static void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
