@@ -37,6 +37,7 @@ struct block : list_node<by_room>, list_node<by_age> {
     uintptr_t base = 0;
     uint32_t free = 0;    // slices nobody holds
     uint32_t dirty = 0;   // of those, the ones that may be in memory and are not known to be zero
+    uint32_t thin = 0;    // of the dirty ones, those whose end isn't in memory, as far as is known
     uint32_t purging = 0; // slices on their way to the system; they belong to the purging thread
     block_state state = block_state::reserved;
     uint8_t bucket = 0; // the list it is in: its longest run of free slices

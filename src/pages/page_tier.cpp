@@ -91,6 +91,7 @@ bool page_tier::take(block& b, uint32_t slices) noexcept {
     unfile(b);
     b.free &= ~slices;
     b.dirty &= ~slices;
+    b.thin &= ~slices;
     file(b);
     if (dirty != 0 && b.dirty == 0)
         b.age_place().unlink();
@@ -228,8 +229,9 @@ page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices, b
         return {};
     if (slices == slices_per_block)
         expect_dense(*b);
+    const bool thin_end = (b->thin >> (first + slices - 1) & 1) != 0;
     const bool zeroed = take(*b, run_mask(first, slices));
-    return {b->base + slice_count{first}.bytes(), zeroed};
+    return {b->base + slice_count{first}.bytes(), zeroed, thin_end};
 }
 
 // What is dirty is held already.
@@ -258,7 +260,7 @@ page_run page_tier::allocate_large(slice_count length, bool& forbidden) noexcept
             expect_dense(b);
         zeroed &= take(b, slices);
     });
-    return {base, zeroed};
+    return {base, zeroed, false};
 }
 
 // The lowest block that has no memory yet, made ready; null when there is none to be had.
@@ -310,7 +312,7 @@ bool page_tier::make_ready(block& b) noexcept {
     b.state = block_state::committed;
     b.free = ~uint32_t{0};
     b.dirty = 0;
-    b.plain = committed_ < small_process || (!settings_->huge_pages && source_->huge_pages_come_unasked());
+    b.plain = committed_ < small_process || !settings_->huge_pages;
     if (b.plain)
         source_->no_more_huge_pages(b.base, block_size);
     __atomic_store_n(&committed_, committed_ + block_size, __ATOMIC_RELAXED);
@@ -371,14 +373,22 @@ bool page_tier::add_region(size_t min_bytes) noexcept {
 
 // ---- giving runs back
 
-bool page_tier::deallocate(uintptr_t base, slice_count length, bool clean) noexcept {
+bool page_tier::deallocate(uintptr_t base, slice_count length, memory_left left) noexcept {
     if (!lock())
         return false;
-    const uint64_t now = clean ? 0 : source_->now_ms();
-    for_each_part(base, length.n, [&](block& b, uint32_t slices) { give(b, slices, clean, now); });
+    const uint64_t now = left.clean ? 0 : source_->now_ms();
+    for_each_part(base, length.n, [&](block& b, uint32_t slices) { give(b, slices, left.clean, now); });
+    if (left.thin_end)
+        note_thin_end(base + length.bytes() - slice_size);
     enforce_cap();
     unlock();
     return true;
+}
+
+// Of a run that has just been given back; with the lock.
+void page_tier::note_thin_end(uintptr_t slice) noexcept {
+    block& b = *map_->block_of(slice);
+    b.thin |= run_mask(static_cast<unsigned>((slice & (block_size - 1)) >> slice_shift), 1) & b.dirty;
 }
 
 bool page_tier::extend(uintptr_t base, slice_count length, slice_count more) noexcept {

@@ -19,6 +19,13 @@ namespace lowtide {
 struct page_run {
     uintptr_t base = 0; // 0: none
     bool zeroed = false;
+    bool thin_end = false; // of at most a block: the end of its last slice isn't in memory
+};
+
+// What is known of memory that is given back.
+struct memory_left {
+    bool clean = false;    // it has been purged already
+    bool thin_end = false; // the end of its last slice isn't in memory
 };
 
 // What is known of how a run will be used.
@@ -64,9 +71,8 @@ public:
     [[nodiscard]] page_run allocate(slice_count length, size_t alignment = slice_size,
                                     run_use use = run_use::unknown) noexcept;
 
-    // `clean` says that the memory has been purged already. False, and nothing has happened, when a signal
-    // handler interrupted this tier.
-    [[nodiscard]] bool deallocate(uintptr_t base, slice_count length, bool clean = false) noexcept;
+    // False, and nothing has happened, when a signal handler interrupted this tier.
+    [[nodiscard]] bool deallocate(uintptr_t base, slice_count length, memory_left left = {}) noexcept;
 
     // Takes the `more` slices behind [base, base+length) if all are free.
     [[nodiscard, LOWTIDE_RARE]] bool extend(uintptr_t base, slice_count length, slice_count more) noexcept;
@@ -104,6 +110,9 @@ public:
     [[nodiscard]] size_t committed_bytes() const noexcept {
         return __atomic_load_n(&committed_, __ATOMIC_RELAXED);
     }
+
+    // Is there a soft limit?
+    [[nodiscard]] bool is_limited() const noexcept { return limits_->soft() != SIZE_MAX; }
 
     // Bytes held by slabs and runs, without the lock.
     [[nodiscard]] size_t used_bytes() const noexcept {
@@ -160,6 +169,7 @@ private:
     bool add_region(size_t min_bytes) noexcept;
     bool take(block& b, uint32_t slices) noexcept;
     void give(block& b, uint32_t slices, bool clean, uint64_t now) noexcept;
+    [[LOWTIDE_RARE]] void note_thin_end(uintptr_t slice) noexcept;
     void add_dirty(block& b, uint32_t slices, uint64_t now) noexcept;
     void file(block& b) noexcept;
     void unfile(block& b) noexcept;
@@ -189,7 +199,7 @@ private:
     [[LOWTIDE_RARE]] void return_unattended() noexcept;
     void age_peaks(uint64_t now) noexcept;
     [[nodiscard]] bool is_refused() const noexcept;
-    size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
+    [[LOWTIDE_RARE]] size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
     [[LOWTIDE_RARE]] size_t purge_block(block& b) noexcept;
     [[nodiscard, LOWTIDE_RARE]] bool may_be_huge(const block& b) const noexcept;
     [[nodiscard, LOWTIDE_RARE]] bool forbid_huge_pages(block& b, bool leaves_some) noexcept;

@@ -30,9 +30,10 @@ namespace {
 constexpr uint64_t tick_every_ms = 100;
 // After the kernel has refused MADV_DONTNEED (locked memory, a seccomp filter), how long not to ask again.
 constexpr uint64_t refusal_ms = 1000;
+// Of what nobody attends to so much goes back at once, at most, and in a millisecond. A program that will
+// need it again pays a tenth of a second, and then seven hundredths of its time.
+constexpr size_t most_unattended = 128 * mebibyte;
 constexpr size_t unattended_a_ms = 64 * kibibyte;
-// Of what is no worth returning, so many times is returned at once: all of a control group (entry/watch.cpp).
-constexpr size_t most_unattended = 64;
 
 } // namespace
 
@@ -79,9 +80,8 @@ void page_tier::return_unattended() noexcept {
     if (dirty_slices_ * slice_size <= unattended || used_slices_ > dirty_slices_)
         return;
     const uint64_t now = source_->now_ms();
-    const size_t most = unattended * most_unattended; // also at first
     const size_t earned = unattended_credit_ + (now - unattended_seen_ms_) * unattended_a_ms;
-    unattended_credit_ = earned < most ? earned : most;
+    unattended_credit_ = earned < most_unattended ? earned : most_unattended;
     unattended_seen_ms_ = now;
     if (unattended_credit_ < block_size) // as much as goes back at once
         return;
@@ -115,7 +115,7 @@ void page_tier::tick() noexcept {
         return;
     age_peaks(now);
     const auto decay = static_cast<uint64_t>(settings_->decay_ms);
-    if (now > decay)
+    if (now > decay && dirty_slices_ != 0)
         purge_oldest(0, now - decay);
     unlock();
 }
@@ -171,6 +171,8 @@ bool page_tier::may_be_huge(const block& b) const noexcept {
 // nothing it makes none, but where it was told that it may, the next use of the block would begin with one.
 // With the lock.
 bool page_tier::forbid_huge_pages(block& b, bool leaves_some) noexcept {
+    if (!may_be_huge(b))
+        return false;
     const bool unasked = source_->huge_pages_come_unasked();
     const bool needed = unasked ? leaves_some && !b.plain : b.huge == huge_page::advised;
     b.huge = huge_page::none;
@@ -191,6 +193,7 @@ size_t page_tier::purge_block(block& b) noexcept {
     b.age_place().unlink();
     b.free &= ~slices;
     b.dirty = 0;
+    b.thin = 0;
     b.purging |= slices;
     file(b);
     dirty_slices_ -= count_bits(slices);
@@ -304,7 +307,7 @@ bool page_tier::give_up(block& b) noexcept {
         if (b.dirty != 0)
             b.age_place().unlink();
         dirty_slices_ -= count_bits(b.dirty);
-        b.free = b.dirty = 0;
+        b.free = b.dirty = b.thin = 0;
         b.huge = huge_page::none;
         __atomic_store_n(&committed_, committed_ - block_size, __ATOMIC_RELAXED);
     }

@@ -8,7 +8,8 @@ namespace {
 constexpr size_t tail_share = 8;
 constexpr size_t huge_tail_share = 4;
 // What may stay of tails: a share of what is in use, or this.
-constexpr size_t loose_share = 32;
+constexpr size_t loose_share = 8;
+constexpr size_t loose_share_limited = 32; // where every page counts
 constexpr size_t least_loose = 4 * mebibyte;
 
 } // namespace
@@ -50,18 +51,23 @@ span_result run_tier::allocate(size_t size, size_t alignment) noexcept {
     describe(*s, length);
     count(*s);
     if (!run.zeroed)
-        note_tail(*s, size);
+        note_tail(*s, size, run.thin_end);
     return {s, run.zeroed};
 }
 
 // What is beyond the size that was asked for isn't touched, but is in memory where that has been used before.
-// As long as all of that together is little it stays: the next one there may touch it.
-void run_tier::note_tail(span& s, size_t size) noexcept {
+// As long as all of that together is little it stays: the next one there may touch it. Where the run before
+// had none there either there is nothing to do: blocks of one size that come and go don't pay each time.
+void run_tier::note_tail(span& s, size_t size, bool thin) noexcept {
     const size_t used = align_up(size, os::page_size());
     const size_t tail = s.length.bytes() - used;
     if (s.length.n < 2 || tail * tail_share < s.length.bytes())
         return;
-    const size_t by_use = pages_->used_bytes() / loose_share;
+    if (thin) {
+        s.holes = 1;
+        return;
+    }
+    const size_t by_use = pages_->used_bytes() / (pages_->is_limited() ? loose_share_limited : loose_share);
     const size_t most = by_use > least_loose ? by_use : least_loose;
     if (loose_.load(std::memory_order_relaxed) + tail <= most) {
         s.loose = static_cast<uint32_t>(tail);
@@ -71,28 +77,12 @@ void run_tier::note_tail(span& s, size_t size) noexcept {
     }
 }
 
-// The last slice of a run of which a part has gone back goes back as a whole: what is free and dirty counts
-// as memory that is there.
-bool run_tier::give_end_back(span& s) noexcept {
-    const slice_count rest{s.length.n - 1};
-    const uintptr_t end = s.base + rest.bytes();
-    if (!pages_->deallocate(end, {1}, pages_->purge_within(end, slice_size)))
-        return false;
-    uncount(s.sc, s.object_size);
-    s.length = rest;
-    s.object_size = rest.bytes();
-    s.sc = size_class{};
-    count(s);
-    s.holes = 0;
-    return true;
-}
-
 bool run_tier::deallocate(span& s) noexcept {
     const uintptr_t base = s.base;
     // First out of the map: once the slices are free, another thread may have them.
     map_->set_fast(base, 0);
     map_->clear_single(base, s.length);
-    if ((s.holes != 0 && !give_end_back(s)) || !pages_->deallocate(base, s.length)) {
+    if (!pages_->deallocate(base, s.length, memory_left{.thin_end = s.holes != 0})) {
         describe(s, s.length);
         return false;
     }
@@ -119,7 +109,7 @@ bool run_tier::resize(span& s, size_t size) noexcept {
         map_->clear_single(tail, rest);
         // Whoever shrinks a block of this size wants the memory back now, not when it has been idle.
         const bool purged = source_->purge(tail, rest.bytes());
-        if (!pages_->deallocate(tail, rest, purged)) {
+        if (!pages_->deallocate(tail, rest, memory_left{.clean = purged})) {
             describe(s, old);
             return false;
         }

@@ -37,8 +37,7 @@ public:
     }
 
 private:
-    [[LOWTIDE_RARE]] void note_tail(span& s, size_t size) noexcept;
-    [[LOWTIDE_RARE]] bool give_end_back(span& s) noexcept;
+    [[LOWTIDE_RARE]] void note_tail(span& s, size_t size, bool thin) noexcept;
     void describe(span& s, slice_count length) noexcept;
     void count(const span& s) noexcept;
     void uncount(size_class c, size_t size) noexcept;

@@ -34,7 +34,7 @@ struct span : list_node<>, list_node<by_rest> {
     uint32_t reciprocal = 0;      // slab: ceil(2^32 / object_size), see object_index()
     span* next_changed = nullptr; // slab: while objects are given back, see changed_slabs
     // Slab: a bit for each of its pages that has been given back to the system; run: not 0 when that is so of
-    // its end.
+    // the end that nobody asked for.
     uint64_t holes = 0;
     uintptr_t mapping = 0; // huge: where the mapping begins, and its length
     size_t mapping_bytes = 0;

@@ -280,6 +280,33 @@ PROMISE(the_background_thread_gets_along_with_a_filter_that_kills) {
     require_success(child);
 }
 
+// It looks at files for huge pages, limits and requests only.
+PROMISE(the_background_thread_gets_along_with_a_filter_that_kills_who_opens_files) {
+    require_success(run_part(
+        "may_open_no_file", {.environment = {"LOWTIDE_CONF=huge_pages:false,pressure:false,control:false"}}));
+}
+
+PART(may_open_no_file) {
+    const size_t before = resident_bytes();
+    const int statm = open("/proc/self/statm", O_RDONLY);
+    REQUIRE(statm >= 0);
+    filter::kill({SYS_openat, SYS_open, SYS_pread64, SYS_faccessat, SYS_access});
+    const bystander other;
+    {
+        const blocks large(200, 1 << 20);
+        blocks(100'000, 400).free_all_but_one_in(0);
+        usleep(600'000);
+    }
+    make_something_to_return();
+    for (size_t pages = before; pages * 4096 > before + 16 * kMebibyte;) {
+        char text[128] = "";
+        REQUIRE(lseek(statm, 0, SEEK_SET) == 0 && read(statm, text, sizeof(text) - 1) > 0);
+        REQUIRE(std::sscanf(text, "%*u %zu", &pages) == 1);
+        wait_a_little();
+    }
+    _exit(0);
+}
+
 PROMISE(the_background_thread_gets_no_signal) {
     const bystander other;
     const int id = wait_for_background_thread();

@@ -19,7 +19,7 @@ TEST_F(soft_and_hard, what_is_held_is_what_is_in_use_and_what_is_dirty) {
     EXPECT_EQ(held(), slices(110));
     give(small, 10);
     EXPECT_EQ(held(), slices(110)) << "it is still in memory";
-    EXPECT_TRUE(pages.deallocate(large, {100}, true));
+    EXPECT_TRUE(pages.deallocate(large, {100}, {.clean = true}));
     EXPECT_EQ(held(), slices(10)) << "that had gone already";
     pages.purge_all();
     EXPECT_EQ(held(), 0u);
@@ -137,7 +137,7 @@ TEST_F(soft_and_hard, what_goes_back_unattended_again_and_again_is_little) {
         return pages.counts().purged_bytes - before;
     };
     settings.window_ms = 1'000'000;
-    bursts(100, 0); // at first as much as 64 times that
+    bursts(100, 0); // the credit that there is at first
     EXPECT_EQ(bursts(100, 0), 0u);
     const size_t in_ten_seconds = bursts(1000, 10);
     EXPECT_LE(in_ten_seconds, 10'000 * 64 * kibibyte);

@@ -148,6 +148,7 @@ TEST_F(collapse, is_not_for_a_small_process) {
 
 TEST_F(collapse, is_not_for_who_wants_no_huge_pages) {
     settings.huge_pages = false;
+    fake.allow_plain_blocks();
     fill_blocks(enough);
     for (unsigned i = 0; i < 10; ++i)
         EXPECT_FALSE(busy(1000));

@@ -48,6 +48,7 @@ TEST_F(growth, by_runs_that_nobody_may_touch_is_left_to_small_pages) {
 
 TEST_F(growth, is_left_to_small_pages_where_the_option_says_so) {
     settings.huge_pages = false;
+    fake.allow_plain_blocks();
     grow(small + 10, 5);
     EXPECT_EQ(fills(), 0u);
 }
@@ -254,6 +255,7 @@ TEST_F(density, counts_for_what_takes_the_whole_block) {
 
 TEST_F(density, has_small_pages_faulted_in_at_once_where_there_are_no_huge_ones) {
     settings.huge_pages = false;
+    fake.allow_plain_blocks();
     give_and_purge(use(2, true), 2);
     EXPECT_EQ(fake.count(system_call::populate), 0u);
     const uintptr_t base = use(2, false);
@@ -270,6 +272,7 @@ TEST_F(density, has_small_pages_faulted_in_at_once_where_there_are_no_huge_ones)
 
 TEST_F(density, is_not_shown_by_what_was_faulted_in_at_once) {
     settings.huge_pages = false;
+    fake.allow_plain_blocks();
     give_and_purge(use(1, true), 1);
     for (int i = 0; i < 12; ++i)
         give_and_purge(use(1, false), 1);
@@ -281,6 +284,7 @@ TEST_F(density, is_not_shown_by_what_was_faulted_in_at_once) {
 
 TEST_F(density, has_nothing_faulted_in_above_a_soft_limit) {
     settings.huge_pages = false;
+    fake.allow_plain_blocks();
     give_and_purge(use(4, true), 4);
     limits.set_soft(block_size);
     use(4, false);
@@ -298,6 +302,7 @@ TEST_F(density, is_no_reason_while_dirty_memory_is_there) {
 TEST_F(density, asks_for_no_huge_page_where_they_take_long_or_are_not_wanted) {
     give_and_purge(use(4, true), 4);
     settings.huge_pages = false;
+    fake.allow_plain_blocks();
     give_and_purge(use(1, true), 1);
     EXPECT_EQ(fills(), 0u);
     settings.huge_pages = true;
@@ -357,6 +362,7 @@ TEST_F(unasked, huge_pages_may_come_again_where_nothing_stays) {
 
 TEST_F(unasked, huge_pages_are_refused_from_the_start_where_the_option_says_so) {
     settings.huge_pages = false;
+    fake.allow_plain_blocks();
     const uintptr_t base = take(slices_per_block);
     EXPECT_EQ(plain_blocks(), 1u);
     EXPECT_FALSE(pages.in_huge_page(base));
@@ -366,7 +372,6 @@ TEST_F(unasked, huge_pages_are_refused_from_the_start_where_the_option_says_so) 
 }
 
 TEST_F(page_tier_test, where_huge_pages_have_to_be_asked_for_nothing_is_said_about_them) {
-    settings.huge_pages = false;
     take_first_blocks();
     const uintptr_t base = take(slices_per_block);
     give(base, 20);

@@ -156,7 +156,7 @@ TEST_F(runs_of_slices, memory_that_is_zero_in_part_is_not_said_to_be_zero) {
 
 TEST_F(runs_of_slices, given_back_clean_they_count_as_zero) {
     const uintptr_t base = take(8);
-    ASSERT_TRUE(pages.deallocate(base, {8}, true));
+    ASSERT_TRUE(pages.deallocate(base, {8}, {.clean = true}));
     EXPECT_EQ(pages.counts().dirty_bytes, 0u);
     EXPECT_TRUE(pages.allocate({8}).zeroed);
 }

@@ -226,7 +226,8 @@ void fake_pages::no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {
     const std::lock_guard guard(the_fake->mutex_);
     EXPECT_EQ(bytes, block_size);
     const bool begins = the_fake->committed_slices_ <= 2 * slices_per_block;
-    EXPECT_TRUE(the_fake->huge_.erase(base) == 1 || the_fake->huge_unasked_ || begins);
+    EXPECT_TRUE(the_fake->huge_.erase(base) == 1 || the_fake->huge_unasked_ || the_fake->plain_allowed_ ||
+                begins);
     EXPECT_TRUE(the_fake->plain_.insert(base).second) << "said twice";
 }
 

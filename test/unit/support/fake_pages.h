@@ -58,6 +58,8 @@ public:
     void refuse_nth(unsigned n) { calls_until_refusal_ = n; }
     // Has the n-th call come, and been refused?
     [[nodiscard]] bool refused_nth() const { return calls_until_refusal_ == 0; }
+    // Any block may be told to have none.
+    void allow_plain_blocks() { plain_allowed_ = true; }
     // The kernel gives huge pages, and makes them, without being asked.
     void give_huge_pages_unasked() { huge_unasked_ = true; }
     // As RLIMIT_AS would: no more address space than this in all, records excepted.
@@ -125,6 +127,7 @@ private:
     uint32_t fill_us_ = 300;
     uint32_t collapse_us_ = 300;
     bool huge_unasked_ = false;
+    bool plain_allowed_ = false;
     size_t reserved_slices_ = 0;
     size_t committed_slices_ = 0;
     size_t limit_ = arena_bytes;
