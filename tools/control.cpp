@@ -268,9 +268,11 @@ void check_options(const std::string& entries) {
                        static_cast<std::vector<std::string>*>(into)->emplace_back(line);
                    },
                    &problems});
-    for (std::string& line : problems)
+    for (std::string& line : problems) {
         if (line.starts_with("lowtide: "))
             line.erase(0, std::string_view("lowtide: ").size());
+        line.resize(std::min(line.rfind("; using "), line.size())); // as if it were set at the start
+    }
     if (problems.empty() && std::ranges::count(scratch.sources, option_source::command) == 0)
         throw user_error("set: no option is given");
     if (!problems.empty())

@@ -53,7 +53,7 @@ constexpr heap::heap()
       slabs_(&the_shards, &pages_, map_, &records_),
       front_(&lowtide_fast, &the_depot, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
              report_from_front),
-      watch_(&limits_, &settings_, &the_group) {}
+      watch_(&limits_, &settings_, &the_group, &system_) {}
 
 constinit heap the_heap;
 

@@ -86,6 +86,7 @@ private:
     [[nodiscard]] void* move(void* p, size_t old_size, size_t size) noexcept;
 
     page_source source_{};
+    watched_system system_{};
     options settings_{};
     ceiling limits_;
     page_map* map_;

@@ -1,7 +1,6 @@
 #include "entry/watch.h"
 
 #include "os/generation.h"
-#include "os/machine.h"
 
 namespace lowtide {
 
@@ -58,7 +57,7 @@ bool watch::begin_look() noexcept {
 }
 
 void watch::look(bool attended, size_t dirty) noexcept {
-    const uint64_t now = os::now_ms();
+    const uint64_t now = system_->now_ms();
     if ((now < next_look_ms_.load(std::memory_order_relaxed) && !is_look_due()) || !begin_look())
         return;
     const bool is_small = limits_->held() < ceiling::least_watched;
@@ -71,7 +70,7 @@ void watch::look(bool attended, size_t dirty) noexcept {
         set_soft(SIZE_MAX);
         limits_->set_dirty_unattended(SIZE_MAX);
     }
-    const uint64_t took = os::now_ms() - now;
+    const uint64_t took = system_->now_ms() - now;
     if (took != 0) // as in front::tick()
         next_look_ms_.store(now + look_every_ms + took * look_pause_factor, std::memory_order_relaxed);
     const size_t held = limits_->held();
@@ -87,7 +86,7 @@ void watch::look(bool attended, size_t dirty) noexcept {
 void watch::look_at_group(uint64_t now, bool attended, size_t dirty) noexcept {
     if (now >= next_find_ms_) {
         next_find_ms_ = now + find_every_ms;
-        group_.find("");
+        group_.find(system_->root);
         cpu_quota_.store(group_.cpu_quota(), std::memory_order_relaxed);
     }
     const size_t held = limits_->held();
@@ -100,7 +99,7 @@ void watch::look_at_group(uint64_t now, bool attended, size_t dirty) noexcept {
     const size_t reserve = limit / reserve_share;
     // Dirty memory that isn't there (ends of runs that nobody touched) is when it is used again, and would
     // not be noticed.
-    const size_t there = os::anonymous_resident_bytes();
+    const size_t there = system_->anonymous_resident_bytes();
     const size_t missing = held > there ? lowest(held - there, dirty) : 0;
     const size_t most = held + memory.headroom;
     set_soft(most > reserve + missing ? most - reserve - missing : 0);
@@ -120,7 +119,7 @@ void watch::look_at_pressure(uint64_t now) noexcept {
     const bool machine_waits = wait(machine_stalled_us_, group_.machine_stalled_us());
     stalled_ms_ = now;
     // Of the whole machine: tasks of another group may wait at that one's own limit.
-    if (group_waits || (machine_waits && os::memory_is_scarce()))
+    if (group_waits || (machine_waits && system_->memory_is_scarce()))
         scarce_until_ms_ = now + scarce_ms;
     if (now < scarce_until_ms_)
         set_soft(0);
@@ -130,7 +129,7 @@ bool watch::asks_for_relief() const noexcept {
     const size_t held = limits_->held();
     return held > limits_->soft() &&
            (held >= relief_at() ||
-            os::now_ms() - relieved_ms_.load(std::memory_order_relaxed) >= relief_every_ms);
+            system_->now_ms() - relieved_ms_.load(std::memory_order_relaxed) >= relief_every_ms);
 }
 
 size_t watch::relief_at() const noexcept {
@@ -152,7 +151,7 @@ void watch::expect_attention() const noexcept {
 
 void watch::note_relief() noexcept {
     relieved_.store(limits_->held(), std::memory_order_relaxed);
-    relieved_ms_.store(os::now_ms(), std::memory_order_relaxed);
+    relieved_ms_.store(system_->now_ms(), std::memory_order_relaxed);
 }
 
 } // namespace lowtide

@@ -17,16 +17,26 @@
 
 #include "base/options.h"
 #include "os/cgroup.h"
+#include "os/machine.h"
 #include "pages/ceiling.h"
 
 #include <atomic>
 
 namespace lowtide {
 
+// What is looked at: the system in a process; files, a clock and answers of a test's own there.
+struct watched_system {
+    const char* root = ""; // of the files of control groups and of pressure
+    uint64_t (*now_ms)() noexcept = os::now_ms;
+    size_t (*anonymous_resident_bytes)() noexcept = os::anonymous_resident_bytes;
+    bool (*memory_is_scarce)() noexcept = os::memory_is_scarce;
+};
+
 class watch {
 public:
-    constexpr watch(ceiling* limits, const options* settings, os::control_group* group)
-        : limits_(limits), settings_(settings), group_(*group) {}
+    constexpr watch(ceiling* limits, const options* settings, os::control_group* group,
+                    const watched_system* system)
+        : limits_(limits), settings_(settings), system_(system), group_(*group) {}
 
     // At the start, and when the options have been changed.
     [[gnu::cold]] void apply_options() noexcept;
@@ -62,6 +72,7 @@ private:
 
     ceiling* limits_;
     const options* settings_;
+    const watched_system* system_;
     std::atomic<uint32_t> looking_in_{0}; // the generation in which a thread looks; 0: none does
     std::atomic<uint64_t> next_look_ms_{0};
     // What must be held, or have been taken since the last one, for one before that.

@@ -130,7 +130,7 @@ TEST(control, what_cannot_be_set_is_said_and_nothing_is_set) {
     for (const auto& [options, why] : std::vector<std::pair<std::string, std::string>>{
              {"rseq:false", "option 'rseq' can't be changed in a running process; nothing was set"},
              {"dirty_cop:1M", "unknown option 'dirty_cop' (did you mean 'dirty_cap'?); nothing was set"},
-             {"dirty_cap:0,decay:x", "; nothing was set"},
+             {"dirty_cap:0,decay:x", "'x' is not a time in ms (range -1 to 3600000); nothing was set"},
              {"dirty_cap:0\ndecay:0", "the options have to be on one line, and fewer; nothing was set"},
              {",", "set: no option is given"},
              {"# nothing", "set: no option is given"}}) {
