@@ -11,6 +11,10 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
+json of(std::optional<double> known) {
+    return known ? json(*known) : json();
+}
+
 json of(const machine& where) {
     return {{"processor", where.processor}, {"processors", where.processors},
             {"memory", where.memory},       {"kernel", where.kernel},
@@ -61,7 +65,7 @@ json completed(const results& measured, const row& of_row, std::size_t index) {
         object[what.key] = {{"median", values.median},
                             {"min", values.min},
                             {"max", values.max},
-                            {"noise", of_row.shares(what)[index]->noise()},
+                            {"noise", of(of_row.shares(what)[index]->noise())},
                             {"ratio", *of_row.ratios(what)[index]}};
     }
     return object;

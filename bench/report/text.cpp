@@ -119,18 +119,18 @@ private:
     void cells(const row& shown, const metric& what) {
         const auto ratios = shown.ratios(what);
         const auto shares = shown.shares(what);
-        double widest = 0;
+        std::optional<double> widest;
         for (std::size_t i = 0; i < shown.cells.size(); ++i) {
             if (!ratios[i]) {
                 right(shown.cells[i].completed() ? "-" : "failed", each_,
                       shown.cells[i].completed() ? colour::faint : colour::bad);
                 continue;
             }
-            widest = std::max(widest, shares[i]->noise());
+            widest = std::max(widest, shares[i]->noise()); // nothing is less than any
             right(in_words(what, shown.cells[i].of(what).median), each_ - ratio_);
             right(fmt::format("{:.2f}", *ratios[i]), ratio_, colour_of(*ratios[i]));
         }
-        right(fmt::format("±{:.0f}%", widest * 100), noise_, colour::faint);
+        right(widest ? fmt::format("±{:.0f}%", *widest * 100) : "?", noise_, colour::faint);
     }
 
     /// For each workload that idles, what was resident at which time, and by how much that is more than what

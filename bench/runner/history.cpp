@@ -37,11 +37,12 @@ json session_of(const results& measured) {
             const auto ratios = each.ratios_to_others(what);
             const auto shares = each.shares(what);
             for (std::size_t i = 0; i < each.cells.size(); ++i)
-                if (ratios[i])
-                    workloads[each.about.name][measured.allocators[i].name][what.key] = {
-                        {"median", each.cells[i].of(what).median},
-                        {"ratio", *ratios[i]},
-                        {"noise", shares[i]->noise()}};
+                if (ratios[i]) {
+                    json& figure = workloads[each.about.name][measured.allocators[i].name][what.key];
+                    figure = {{"median", each.cells[i].of(what).median}, {"ratio", *ratios[i]}};
+                    if (const auto noise = shares[i]->noise())
+                        figure["noise"] = *noise;
+                }
         }
     return {{"date", measured.date},
             {"command", measured.command},
@@ -91,6 +92,8 @@ std::optional<comparison> history::compare(const results& measured) const {
                     continue;
                 const json& old_figure = (*before)[at];
                 const json& new_figure = now[at];
+                if (!old_figure.contains("noise") || !new_figure.contains("noise"))
+                    continue; // of one run: nobody knows
                 const double was = old_figure.value("ratio", 0.0);
                 const double is = new_figure.value("ratio", 0.0);
                 const double noise = old_figure.value("noise", 0.0) + new_figure.value("noise", 0.0);

@@ -18,7 +18,8 @@ spread spread_of(std::vector<double> values) {
             .min = values.front(),
             .max = values.back(),
             .lower_quartile = quantile(0.25),
-            .upper_quartile = quantile(0.75)};
+            .upper_quartile = quantile(0.75),
+            .runs = values.size()};
 }
 
 double geometric_mean(const std::vector<double>& values) {

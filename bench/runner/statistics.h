@@ -1,6 +1,8 @@
 // The figures that a series of runs and a series of workloads come down to.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace lowtide::bench {
@@ -12,10 +14,13 @@ struct spread {
     double max;
     double lower_quartile;
     double upper_quartile;
+    std::size_t runs;
 
     /// Half of what the middle half of the runs spans, as a share of the median: one run that something else
-    /// disturbed doesn't count.
-    double noise() const { return (upper_quartile - lower_quartile) / 2 / median; }
+    /// disturbed doesn't count. Nothing if there was one run: it says nothing about the next.
+    std::optional<double> noise() const {
+        return runs < 2 ? std::nullopt : std::optional((upper_quartile - lower_quartile) / 2 / median);
+    }
 };
 
 /// Of at least one value. Between two values it is interpolated, linearly (as type 7 of Hyndman and Fan,

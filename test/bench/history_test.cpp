@@ -78,6 +78,12 @@ TEST_F(history_file, passes_over_what_is_within_the_noise) {
     EXPECT_TRUE(compare(session("tuesday", {8, 13, 20}, {20, 20, 20}))->changes.empty());
 }
 
+TEST_F(history_file, concludes_nothing_from_one_run) {
+    append(session("monday", {10}, {20}));
+    EXPECT_TRUE(compare(session("tuesday", {15}, {20}))->changes.empty());
+    EXPECT_TRUE(compare(session("tuesday", {15, 15}, {20, 20}))->changes.empty());
+}
+
 TEST_F(history_file, compares_with_the_last_session_of_the_same_kind) {
     append(before_);
     append(session("tuesday", {20, 20, 20}, {20, 20, 20}));
