@@ -7,7 +7,8 @@
 //
 // All of this may cost a hundredth of the processor time that the process uses: a program at rest gains
 // nothing and pays nothing, and where one takes 5 ms, since a hypervisor has to find the memory, there is one
-// for each half second of work. Where the kernel can't, it is asked less and less.
+// for each half second of work. Where the kernel can't, it is asked less and less, and blocks that
+// are full and not dense are looked at less and less.
 #include "pages/page_tier.h"
 
 namespace lowtide {
@@ -25,6 +26,8 @@ constexpr int64_t most_credit_us = 10'000;
 constexpr uint64_t idle_share = 16;
 constexpr uint64_t pause_ms = 1000;
 constexpr uint32_t most_doublings = 6;
+// After so many rounds in vain there is nothing to stay awake for.
+constexpr uint32_t patience = 3;
 constexpr unsigned blocks_a_lock = 64;
 
 } // namespace
@@ -48,18 +51,20 @@ bool page_tier::collapse_dense() noexcept {
         block* b = next_settled(now);
         if (b == nullptr) {
             s.credit_us -= static_cast<int64_t>(source_->thread_cpu_us() - began);
-            return s.works && s.found;
+            return s.works && s.found && s.vain_rounds < patience;
         }
         const size_t pages = block_size / os::page_size();
         const bool tried = source_->count_own_pages(b->base, block_size) >= pages - pages / missing_share;
         if (tried && collapse(*b)) {
             s.failures = 0;
-        } else if (tried) {
+            break;
+        }
+        s.wanting = true;
+        if (tried) {
             s.not_before_ms = now + (pause_ms << s.failures);
             s.failures += s.failures < most_doublings ? 1 : 0;
-        }
-        if (tried)
             break;
+        }
     }
     s.credit_us -= static_cast<int64_t>(source_->thread_cpu_us() - began);
     return s.works;
@@ -70,8 +75,13 @@ bool page_tier::collapse_dense() noexcept {
 block* page_tier::next_settled(uint64_t now) noexcept {
     collapse_search& s = search_;
     if (s.in == nullptr) {
-        if (now - s.round_began_ms < round_ms)
+        if (now - s.round_began_ms < round_ms << s.vain_rounds)
             return nullptr;
+        if (s.done || !s.found)
+            s.vain_rounds = 0;
+        else if (s.wanting && s.vain_rounds < most_doublings)
+            ++s.vain_rounds;
+        s.done = s.wanting = false;
         s.round_began_ms = now;
         s.in = first_region_; // which never changes once there is one
         s.index = 0;
@@ -104,6 +114,7 @@ bool page_tier::collapse(block& b) noexcept {
     if (!done || !lock())
         return done;
     note_huge_page(b, huge_page::collapsed, source_->now_ms());
+    search_.done = true;
     ++search_.collapsed;
     unlock();
     return true;

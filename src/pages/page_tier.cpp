@@ -231,7 +231,7 @@ page_run page_tier::allocate_small(unsigned slices, unsigned alignment_slices, b
         expect_dense(*b);
     const bool thin_end = (b->thin >> (first + slices - 1) & 1) != 0;
     const bool zeroed = take(*b, run_mask(first, slices));
-    return {b->base + slice_count{first}.bytes(), zeroed, thin_end};
+    return {b->base + slice_count{first}.bytes(), zeroed, thin_end, b->plain};
 }
 
 // What is dirty is held already.
@@ -260,7 +260,7 @@ page_run page_tier::allocate_large(slice_count length, bool& forbidden) noexcept
             expect_dense(b);
         zeroed &= take(b, slices);
     });
-    return {base, zeroed, false};
+    return {base, zeroed};
 }
 
 // The lowest block that has no memory yet, made ready; null when there is none to be had.

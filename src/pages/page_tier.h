@@ -19,7 +19,9 @@ namespace lowtide {
 struct page_run {
     uintptr_t base = 0; // 0: none
     bool zeroed = false;
-    bool thin_end = false; // of at most a block: the end of its last slice isn't in memory
+    // Of at most a block:
+    bool thin_end = false; // the end of its last slice isn't in memory
+    bool plain = true;     // there is no huge page here, nor does one come
 };
 
 // What is known of memory that is given back.
@@ -51,6 +53,9 @@ struct collapse_search {
     bool found = false; // in this round: a block to look at again in the next
     bool works = false; // the program
     uint64_t round_began_ms = 0;
+    uint32_t vain_rounds = 0; // in a row: there were settled blocks, and none became a huge page
+    bool wanting = false;     // in this round: a settled block that couldn't
+    bool done = false;        // in this round: one that did
     uint64_t seen_ms = 0;
     uint64_t seen_cpu_us = 0;
     int64_t credit_us = 0;

@@ -50,20 +50,21 @@ span_result run_tier::allocate(size_t size, size_t alignment) noexcept {
     s->capacity = 1;
     describe(*s, length);
     count(*s);
-    if (!run.zeroed)
-        note_tail(*s, size, run.thin_end);
+    if (!run.zeroed || !run.plain)
+        note_tail(*s, size, run);
     return {s, run.zeroed};
 }
 
-// What is beyond the size that was asked for isn't touched, but is in memory where that has been used before.
-// As long as all of that together is little it stays: the next one there may touch it. Where the run before
-// had none there either there is nothing to do: blocks of one size that come and go don't pay each time.
-void run_tier::note_tail(span& s, size_t size, bool thin) noexcept {
+// What is beyond the size that was asked for isn't touched, but is in memory where that has been used before,
+// or where a huge page comes. As long as all of that together is little it stays: the next one there may
+// touch it. Where the run before had none there either there is nothing to do: blocks of one size that come
+// and go don't pay each time.
+void run_tier::note_tail(span& s, size_t size, const page_run& run) noexcept {
     const size_t used = align_up(size, os::page_size());
     const size_t tail = s.length.bytes() - used;
     if (s.length.n < 2 || tail * tail_share < s.length.bytes())
         return;
-    if (thin) {
+    if (run.thin_end || (run.zeroed && !pages_->in_huge_page(s.base))) {
         s.holes = 1;
         return;
     }

@@ -37,7 +37,7 @@ public:
     }
 
 private:
-    [[LOWTIDE_RARE]] void note_tail(span& s, size_t size, bool thin) noexcept;
+    [[LOWTIDE_RARE]] void note_tail(span& s, size_t size, const page_run& run) noexcept;
     void describe(span& s, slice_count length) noexcept;
     void count(const span& s) noexcept;
     void uncount(size_class c, size_t size) noexcept;

@@ -10,6 +10,7 @@
 #include "os/vm.h"
 
 #include <atomic>
+#include <sys/prctl.h>
 
 namespace lowtide::os {
 
@@ -51,6 +52,7 @@ uint64_t now_ms() noexcept {
 }
 
 rseq_support find_rseq(rseq_place& place) noexcept {
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); // whatever the machine's mode: it decides what is in memory
     place.area = static_cast<int64_t>(reinterpret_cast<uintptr_t>(&lowtide_thread) - this_thread());
     place.id = place.area + static_cast<int64_t>(mm_cid_field);
     lowtide_virtual_join();

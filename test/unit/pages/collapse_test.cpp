@@ -96,6 +96,20 @@ TEST_F(collapse, of_what_a_child_shares_would_be_a_copy) {
     EXPECT_EQ(asked(), 0u);
 }
 
+TEST_F(collapse, is_looked_for_less_and_less_where_what_is_full_is_not_dense) {
+    const uintptr_t base = fill_blocks(enough);
+    for (unsigned i = 0; i < enough; ++i)
+        ASSERT_TRUE(os::purge(base + i * block_size, block_size / 2));
+    bool more = false;
+    for (unsigned i = 0; i < 60; ++i)
+        more = busy(1000);
+    EXPECT_FALSE(more) << "the thread may sleep";
+    std::memset(reinterpret_cast<void*>(base), 1, enough * block_size);
+    for (unsigned i = 0; i < 200; ++i)
+        busy(1000);
+    EXPECT_EQ(done(), enough);
+}
+
 TEST_F(collapse, costs_nothing_while_the_program_rests) {
     fill_blocks(enough);
     for (unsigned i = 0; i < 10; ++i)

@@ -81,6 +81,31 @@ TEST_F(runs, of_one_size_that_come_and_go_cost_no_system_call_for_their_tails) {
     EXPECT_GT(fake.count(system_call::purge), calls + 500);
 }
 
+// There a huge page would come with the first byte that is written.
+TEST_F(runs, get_no_huge_pages_unasked_that_their_tails_would_be_in) {
+    fake.give_huge_pages_unasked();
+    take_first_blocks();
+    for (int i = 0; i < 1000; ++i)
+        take_run(2 * slice_size);
+    EXPECT_EQ(plain_blocks(), 0u) << "they have none";
+    for (int i = 0; i < 1000; ++i)
+        take_run(70'000);
+    EXPECT_GT(plain_blocks(), 30u);
+}
+
+TEST_F(runs, that_were_never_touched_have_no_tail_to_give_back) {
+    take_first_blocks();
+    settings.dirty_cap = 1024 * mebibyte;
+    for (int round = 0; round < 2; ++round) {
+        std::vector<span*> taken;
+        for (int i = 0; i < 1000; ++i)
+            taken.push_back(&take_run(70'000));
+        for (span* s : taken)
+            EXPECT_TRUE(all.deallocate(*s));
+    }
+    EXPECT_EQ(fake.count(system_call::purge), 0u);
+}
+
 TEST_F(runs, that_are_few_cost_no_system_call_for_their_tails) {
     for (int i = 0; i < 20; ++i) {
         const uintptr_t before = take(40);
