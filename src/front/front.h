@@ -123,7 +123,7 @@ private:
     [[nodiscard]] magazine* dispose_for_empty(size_class c, const stock& s) noexcept;
     void scrap(size_class c, magazine* empty) noexcept;
     void discard(size_class c, magazine* empties) noexcept;
-    [[gnu::cold]] void drain_row(size_class c, position where) noexcept;
+    void drain_row(size_class c, position where) noexcept;
     void drain_parked() noexcept;
     [[gnu::cold]] void flush_all(cache::holdings& all) noexcept;
     [[gnu::cold]] void drain_depot(size_class c) noexcept;

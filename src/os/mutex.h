@@ -10,6 +10,7 @@
 // generation of the process below it, and bit 0 says that somebody may be asleep. 0 is free.
 #pragma once
 
+#include "base/units.h"
 #include "os/futex.h"
 #include "os/generation.h"
 #include "os/thread.h"
@@ -78,7 +79,7 @@ private:
         return reinterpret_cast<const uint32_t*>(&word_);
     }
 
-    acquired lock_slow(uint64_t seen, bool nested) noexcept;
+    [[LOWTIDE_RARE]] acquired lock_slow(uint64_t seen, bool nested) noexcept;
 
     std::atomic<uint64_t> word_{0};
 };

@@ -2,7 +2,11 @@
 #include "library_faults.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <gtest/gtest.h>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace lowtide::test {
 namespace {
@@ -32,6 +36,23 @@ TEST(library, every_fault_would_be_seen) {
     for (const std::string& fault : expected)
         EXPECT_EQ(std::count(faults.begin(), faults.end(), fault), 1) << fault;
     EXPECT_EQ(faults.size(), expected.size());
+}
+
+// The first page of it that is touched brings 64 KiB into memory.
+TEST(library, what_most_processes_never_run_is_not_in_their_memory) {
+    FILE* maps = popen("unset LOWTIDE_CONF; LD_PRELOAD=" LOWTIDE_LIBRARY " cat /proc/self/smaps", "r");
+    ASSERT_NE(maps, nullptr);
+    std::string rare; // how much of the mapping is in memory, "Rss: … kB"
+    bool is_rare = false;
+    for (char line[512]; fgets(line, sizeof(line), maps) != nullptr;) {
+        const std::string_view text = line;
+        if (text.find(" r-xp ") != text.npos)
+            is_rare = text.find("liblowtide") != text.npos && text.find(" r-xp 00000000 ") == text.npos;
+        else if (is_rare && text.starts_with("Rss:"))
+            rare = std::exchange(is_rare, false) ? text : "";
+    }
+    EXPECT_EQ(pclose(maps), 0);
+    EXPECT_EQ(rare, "Rss:                   0 kB\n");
 }
 
 TEST(library, the_list_of_exports_is_the_allocators_and_nothing_elses) {
