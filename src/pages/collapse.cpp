@@ -47,11 +47,12 @@ bool page_tier::collapse_dense() noexcept {
     s.seen_cpu_us = cpu;
     if (!settings_->huge_pages || used_bytes() < least_used || !limits_->has_room(block_size))
         return false;
+    bool more = s.works;
     while (s.credit_us > 0 && now >= s.not_before_ms) {
         block* b = next_settled(now);
         if (b == nullptr) {
-            s.credit_us -= static_cast<int64_t>(source_->thread_cpu_us() - began);
-            return s.works && s.found && s.vain_rounds < patience;
+            more = s.works && s.found && s.vain_rounds < patience;
+            break;
         }
         const size_t pages = block_size / os::page_size();
         const bool tried = source_->count_own_pages(b->base, block_size) >= pages - pages / missing_share;
@@ -67,7 +68,7 @@ bool page_tier::collapse_dense() noexcept {
         }
     }
     s.credit_us -= static_cast<int64_t>(source_->thread_cpu_us() - began);
-    return s.works;
+    return more;
 }
 
 // The next block that was settled in the round before, and is; null at the end of a round, or before it is

@@ -151,7 +151,7 @@ page_run page_tier::allocate(slice_count length, size_t alignment, run_use use) 
     if (run.base == 0)
         space_is_short_ |= !forbidden;
     const bool fills = began != nullptr && use == run_use::dense && is_large() && grows_fast();
-    if (limits_->soft() != SIZE_MAX) [[unlikely]]
+    if (is_limited()) [[unlikely]]
         enforce_limit(length);
     unlock();
     if (fills)
@@ -406,7 +406,7 @@ bool page_tier::extend(uintptr_t base, slice_count length, slice_count more) noe
     if (free)
         take(b, slices);
     remember_peak();
-    if (limits_->soft() != SIZE_MAX) [[unlikely]]
+    if (is_limited()) [[unlikely]]
         enforce_limit(more);
     unlock();
     return free;

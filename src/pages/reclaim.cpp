@@ -52,7 +52,7 @@ size_t page_tier::allowed_dirty() const noexcept {
     const size_t cap = share > floor ? share : floor;
     const size_t peak = peak_now_ > peak_before_ ? peak_now_ : peak_before_;
     const size_t demand = peak > used_slices_ && !space_is_short_ ? peak - used_slices_ : 0;
-    if (limits_->soft() == SIZE_MAX) [[likely]]
+    if (!is_limited()) [[likely]]
         return cap + demand;
     const size_t limit = dirty_within_limits();
     return cap + demand < limit ? cap + demand : limit;
@@ -95,7 +95,7 @@ void page_tier::enforce_cap() noexcept {
     if (limits_->dirty_unattended() != SIZE_MAX) [[unlikely]]
         return_unattended();
     if (dirty_slices_ * slice_size <= settings_->dirty_cap && settings_->decay_ms != 0 &&
-        (limits_->soft() == SIZE_MAX || dirty_slices_ <= dirty_within_limits()))
+        (!is_limited() || dirty_slices_ <= dirty_within_limits()))
         return;
     age_peaks(source_->now_ms());
     const size_t allowed = settings_->decay_ms == 0 ? 0 : allowed_dirty();
