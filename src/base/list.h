@@ -33,7 +33,11 @@ public:
     void push_front(T& element) { insert_after(ready(), element); }
     void push_back(T& element) { insert_after(*ready().previous, element); }
 
+    void insert_behind(T& where, T& element) { insert_after(where, element); }
+
     [[nodiscard]] T* front() { return empty() ? nullptr : static_cast<T*>(head_.next); }
+
+    [[nodiscard]] T* back() { return empty() ? nullptr : static_cast<T*>(head_.previous); }
 
     // The element behind `element`, or null at the end.
     [[nodiscard]] T* after(T& element) {

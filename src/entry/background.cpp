@@ -100,12 +100,13 @@ void background::run() noexcept {
         os::futex_wait_ms(wakes(), before, look_every_ms);
         the_heap.look_around();
         quiet = word().exchange(awake, std::memory_order_relaxed) == noted ? 0 : quiet + 1;
+        const bool pools_wait = the_heap.tend_pools();
         if (++looks % looks_a_step != 0 && quiet != looks_to_quiet)
             continue;
         if (quiet <= looks_to_quiet)
             the_heap.ebb(quiet == looks_to_quiet);
         // A program that only uses what it has is quiet, and at work.
-        if (!the_heap.collapse_dense() && quiet >= looks_to_quiet) {
+        if (!the_heap.collapse_dense() && !pools_wait && quiet >= looks_to_quiet) {
             quiet = 0;
             stays = sleep_until_called();
         }

@@ -8,6 +8,7 @@
 #include "os/machine.h"
 #include "os/thread.h"
 #include "os/vm.h"
+#include "pool/region.h"
 
 #include <cstring>
 
@@ -86,6 +87,8 @@ bool heap::start_once() noexcept {
         // A few pages of 3 MiB are used: where huge pages come unasked, it would be 2 MiB.
         os::no_more_huge_pages(reinterpret_cast<uintptr_t>(&lowtide_fast), sizeof(lowtide_fast));
         read_options();
+        if (settings_.check)
+            guard_all_regions();
         if ((settings_.limit | settings_.hard_limit) != 0)
             watch_.apply_options();
         mailbox_.start(settings_.control && !os::is_secure());
@@ -186,6 +189,7 @@ void* heap::allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcep
     void* p = try_allocate(size, alignment, zeroed); // another thread may have seen to it
     if (p == nullptr) {
         front_.drain();
+        pools_.for_each([](block_pool& pool) { pool.trim(); });
         huge_.release_parked();
         if (limits_.hard() != SIZE_MAX)
             pages_.purge_all(); // what is dirty counts as well
@@ -211,14 +215,20 @@ size_t heap::trim() noexcept {
 size_t heap::return_all() noexcept {
     const size_t before = pages_.counts().purged_bytes;
     front_.drain();
-    bool left = false;
-    slabs_.give_holes_back(0, left);
+    give_holes_back(0);
+    pools_.for_each([](block_pool& p) { p.trim(); });
     pages_.purge_all();
     const size_t after = pages_.counts().purged_bytes;
     // Elsewhere it stays reserved: in a hole another mapping might take its place for good.
     if (os::address_space_limit() != SIZE_MAX)
         pages_.surrender();
     return after - before + huge_.release_parked();
+}
+
+void heap::give_holes_back(unsigned rest) noexcept {
+    bool left = false;
+    slabs_.give_holes_back(rest, left);
+    own_heaps_.for_each([&](own_heap& h) { h.give_holes_back(rest, left); });
 }
 
 // In a slow call, when it is time, or so much is held. Where there is a background thread the looking around
@@ -244,9 +254,8 @@ void heap::ebb(bool quiet) noexcept {
     if (relieving_.lock_outermost() == os::acquired::mine)
         return;
     front_.return_rested(quiet);
-    bool left = false;
     if (returns)
-        slabs_.give_holes_back(quiet ? 0 : rest, left);
+        give_holes_back(quiet ? 0 : rest);
     if (quiet && returns) {
         pages_.purge_all();
         huge_.release_parked();
@@ -255,6 +264,45 @@ void heap::ebb(bool quiet) noexcept {
         huge_.tick();
     }
     relieving_.unlock_outermost();
+}
+
+// ---- block pools and heaps of the program's own
+
+bool heap::tend_pools() noexcept {
+    if (pools_.is_empty() || relieving_.lock_outermost() == os::acquired::mine)
+        return false;
+    bool more = false;
+    pools_.for_each([&more](block_pool& p) { more |= p.tick(); });
+    relieving_.unlock_outermost();
+    return more;
+}
+
+pool_surroundings heap::surroundings_of_pools() noexcept {
+    start();
+    // Where the kernel can't restart sequences, nobody could say that all blocks are taken.
+    const bool restarts = os::restart_sequences();
+    return {&pages_,
+            map_,
+            &records_,
+            &source_,
+            &settings_,
+            {restarts ? front_.words().policy() : os::rseq_support::locked, front_.words().place(),
+             front_.words().rows()},
+            []() noexcept { the_background.note_call(); },
+            []() noexcept { return the_heap.trim(); }};
+}
+
+heap_surroundings heap::surroundings_of_heaps() noexcept {
+    start();
+    return {&pages_, map_, &records_, []() noexcept { return the_heap.trim(); },
+            [](free_error error, const void* object, const span* s) noexcept {
+                report_wrong_pointer("lowtide_heap_free", error, object, s);
+            }};
+}
+
+void* heap::allocate_record(size_t bytes) noexcept {
+    start();
+    return records_.allocate(bytes);
 }
 
 // Nobody returns memory meanwhile: a hole would be filled again.
@@ -278,11 +326,13 @@ span& heap::span_of(const void* p, const char* call) noexcept {
         const bool ours = map_->in_block(address);
         report_wrong_pointer(call, ours ? free_error::double_free : free_error::foreign, p, nullptr);
     }
+    if (s->kind == span_kind::pool)
+        report_pool_block(call, p);
     if (s->kind == span_kind::slab ? !is_object_start(*s, address) : s->base != address)
         report_wrong_pointer(call, free_error::interior, p, s);
     if (s->parked)
         report_wrong_pointer(call, free_error::double_free, p, s);
-    if (settings_.check && s->kind == span_kind::slab) {
+    if (settings_.check && s->kind == span_kind::slab && !s->owned) {
         const free_error error = slabs_.examine(*s, p);
         if (error != free_error::none)
             report_wrong_pointer(call, error, p, s);
@@ -291,7 +341,9 @@ span& heap::span_of(const void* p, const char* call) noexcept {
 }
 
 void heap::release_span(span& s, void* p) noexcept {
-    if (s.kind == span_kind::huge)
+    if (s.owned) [[unlikely]]
+        own_heap::of(s)->release(s, p);
+    else if (s.kind == span_kind::huge)
         huge_.deallocate(s);
     else if (s.sc != size_class{})
         front_.release(s.sc, p);
@@ -369,6 +421,8 @@ void* heap::reallocate(void* p, size_t size) noexcept {
     start();
     span& s = span_of(p, "realloc");
     const size_t old_size = s.object_size;
+    if (s.owned) [[unlikely]]
+        return own_heap::of(s)->reallocate(s, p, size);
     switch (s.kind) {
     case span_kind::slab:
         if (wastes_little(s.sc, size) || class_holding(size) == s.sc)
@@ -384,6 +438,8 @@ void* heap::reallocate(void* p, size_t size) noexcept {
     case span_kind::huge:
         if (const span* resized = huge_.resize(s, size))
             return reinterpret_cast<void*>(resized->base);
+        break;
+    case span_kind::pool: // not from span_of()
         break;
     }
     void* to = move(p, old_size, size);

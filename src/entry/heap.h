@@ -9,6 +9,9 @@
 #include "observe/account.h"
 #include "pages/huge.h"
 #include "pages/runs.h"
+#include "pool/block_pool.h"
+#include "pool/own_heap.h"
+#include "pool/registry.h"
 
 extern "C" __attribute__((visibility("hidden"))) lowtide::fast_state lowtide_fast;
 
@@ -58,6 +61,19 @@ public:
     // Whether there is one in this process.
     [[gnu::cold]] void attend(bool yes) noexcept { front_.set_attended(yes); }
 
+    // What has been free in block pools for its time. True: there may be more later. For the background
+    // thread.
+    [[nodiscard, gnu::cold]] bool tend_pools() noexcept;
+    [[nodiscard]] registry<block_pool>& pools() noexcept { return pools_; }
+    [[nodiscard]] registry<own_heap>& own_heaps() noexcept { return own_heaps_; }
+    [[nodiscard, gnu::cold]] pool_surroundings surroundings_of_pools() noexcept;
+    [[nodiscard, gnu::cold]] heap_surroundings surroundings_of_heaps() noexcept;
+    // For what isn't on any path that matters: zeroed, and away from the program's own memory.
+    [[nodiscard, gnu::cold]] void* allocate_record(size_t bytes) noexcept;
+    [[gnu::cold]] void free_record(void* record, size_t bytes) noexcept {
+        records_.deallocate(record, bytes);
+    }
+
     [[gnu::cold]] void fill(account& a) noexcept;
 
     [[nodiscard]] const options& settings() const noexcept { return settings_; }
@@ -79,6 +95,7 @@ private:
     [[gnu::cold]] void keep_limits(bool look) noexcept;
     [[gnu::cold]] void answer_mail() noexcept;
     [[gnu::cold]] size_t return_all() noexcept;
+    [[gnu::cold]] void give_holes_back(unsigned rest) noexcept;
     void release_span(span& s, void* p) noexcept;
     [[gnu::cold]] void release_deferred() noexcept;
     [[nodiscard]] span& span_of(const void* p, const char* call) noexcept;
@@ -98,6 +115,8 @@ private:
     front front_;
     watch watch_;
     mailbox mailbox_;
+    registry<block_pool> pools_;
+    registry<own_heap> own_heaps_;
     os::mutex starting_;
     // Held, outermost, while everything that is free is on its way to the system: a thread that finds no
     // memory then has to wait for what another has in its hands.

@@ -36,6 +36,14 @@ void report_wrong_pointer(const char* call, free_error error, const void* p, con
     end_with(line);
 }
 
+void report_pool_block(const char* call, const void* p) noexcept {
+    char text[256];
+    printer line(text);
+    line.print("lowtide: {} of {}: that is in a block pool, to which lowtide_block_pool_give gives it back\n",
+               call, p);
+    end_with(line);
+}
+
 void report_wrong_size(const char* call, const void* p, size_t usable, size_t alignment,
                        size_t size) noexcept {
     char text[256];

@@ -200,6 +200,24 @@ bool all_in_memory(uintptr_t base, size_t bytes) noexcept {
     return true;
 }
 
+void allow_huge_pages(uintptr_t base, size_t bytes) noexcept {
+    advise(base, bytes, MADV_HUGEPAGE);
+}
+
+void prefer_node(uintptr_t base, size_t bytes, int node) noexcept {
+    constexpr unsigned long most_nodes = 1024; // CONFIG_NODES_SHIFT is at most 10
+    constexpr long by_default = 0;             // MPOL_DEFAULT
+    constexpr long preferred = 1;              // MPOL_PREFERRED of include/uapi/linux/mempolicy.h
+    unsigned long nodes[most_nodes / 64]{};
+    if (node >= static_cast<int>(most_nodes))
+        return;
+    if (node >= 0)
+        nodes[node / 64] = 1UL << (node % 64);
+    system_call(SYS_mbind, static_cast<long>(base), static_cast<long>(bytes),
+                node < 0 ? by_default : preferred, node < 0 ? 0 : reinterpret_cast<long>(nodes),
+                node < 0 ? 0 : static_cast<long>(most_nodes), 0);
+}
+
 void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {
     advise(base, bytes, MADV_NOHUGEPAGE);
 }

@@ -51,6 +51,13 @@ struct huge_page_fill {
 // aren't come into memory by it (MADV_COLLAPSE, Linux 6.1). Not where the administrator wants none.
 [[LOWTIDE_RARE]] bool collapse(uintptr_t base, size_t bytes) noexcept;
 
+// From now on the kernel may have huge pages here, at first touch, where it gives any.
+[[LOWTIDE_RARE]] void allow_huge_pages(uintptr_t base, size_t bytes) noexcept;
+
+// New memory here comes from this NUMA node if it has any (mbind(2), MPOL_PREFERRED); node -1: as the process
+// has it. A hint: where the system has no such thing, nothing happens.
+[[LOWTIDE_RARE]] void prefer_node(uintptr_t base, size_t bytes, int node) noexcept;
+
 // From now on there is no huge page here, nor does the kernel make one.
 void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
 

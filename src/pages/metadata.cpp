@@ -26,6 +26,11 @@ uintptr_t metadata::map(size_t bytes) noexcept {
     return mapping;
 }
 
+void metadata::unmap(void* record, size_t bytes) noexcept {
+    if (source_->release(reinterpret_cast<uintptr_t>(record), bytes))
+        mapped_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
 // Aligned as the largest records that are kept ask for.
 void* metadata::carve(size_t bytes) noexcept {
     uintptr_t at = align_up(next_, max_kept);
@@ -55,17 +60,17 @@ void* metadata::carve_small(size_t bytes) noexcept {
 }
 
 void* metadata::allocate(size_t bytes, bool nested) noexcept {
-    bytes = align_up(bytes, grain);
+    bytes = rounded(bytes);
     if (bytes > max_carved)
         return reinterpret_cast<void*>(map(align_up(bytes, os::page_size())));
     if (!lock(nested))
         return nullptr;
     void* record = nullptr;
-    free_record** head = bytes <= max_kept ? &free_[bytes / grain] : nullptr;
-    const bool reused = head != nullptr && *head != nullptr;
+    free_record*& head = free_[list_of(bytes)];
+    const bool reused = head != nullptr;
     if (reused) {
-        record = *head;
-        *head = (*head)->next;
+        record = head;
+        head = head->next;
     } else {
         record = bytes < max_kept ? carve_small(bytes) : carve(bytes);
     }
@@ -76,12 +81,14 @@ void* metadata::allocate(size_t bytes, bool nested) noexcept {
 }
 
 void metadata::deallocate(void* record, size_t bytes) noexcept {
-    bytes = align_up(bytes, grain);
-    if (record == nullptr || bytes > max_kept || !lock())
+    bytes = rounded(bytes);
+    if (record != nullptr && bytes > max_carved)
+        return unmap(record, align_up(bytes, os::page_size()));
+    if (record == nullptr || !lock())
         return; // lost, but only when a signal handler interrupted this very function
     auto* freed = static_cast<free_record*>(record);
-    freed->next = free_[bytes / grain];
-    free_[bytes / grain] = freed;
+    freed->next = free_[list_of(bytes)];
+    free_[list_of(bytes)] = freed;
     mutex_.unlock();
 }
 

@@ -1,5 +1,6 @@
-// Memory for the allocator's own records: spans with their bitmaps, regions, magazines. Records are never
-// given back to the system, only reused; together they are well under 1 % of the memory they describe.
+// Memory for the allocator's own records: spans with their bitmaps, regions, magazines. Records are not given
+// back to the system, only reused, but for those with a mapping of their own; together they are well under 1
+// % of the memory they describe.
 #pragma once
 
 #include "base/units.h"
@@ -30,6 +31,14 @@ private:
     static constexpr size_t max_kept = 2 * kibibyte;
     static constexpr size_t chunk_bytes = 128 * kibibyte;
     static constexpr size_t max_carved = chunk_bytes / 4;
+    // Of freed records there is a list for each size: in grains, and from max_kept on in multiples of that.
+    static constexpr size_t lists = max_kept / grain + max_carved / max_kept;
+    static constexpr size_t rounded(size_t bytes) {
+        return align_up(bytes, bytes <= max_kept ? grain : max_kept);
+    }
+    static constexpr size_t list_of(size_t bytes) {
+        return bytes <= max_kept ? bytes / grain : max_kept / grain + bytes / max_kept - 1;
+    }
     // Small records share pages of their own, or the alignment of the large ones would leave a gap before
     // each.
     static constexpr size_t sheet_bytes = 2 * kibibyte;
@@ -40,12 +49,13 @@ private:
 
     bool lock(bool nested = false) noexcept;
     uintptr_t map(size_t bytes) noexcept;
+    [[gnu::cold]] void unmap(void* record, size_t bytes) noexcept;
     void* carve(size_t bytes) noexcept;
     void* carve_small(size_t bytes) noexcept;
 
     const page_source* source_;
     os::mutex mutex_;
-    free_record* free_[max_kept / grain + 1]{};
+    free_record* free_[lists]{};
     uintptr_t next_ = 0; // the rest of the current chunk
     uintptr_t end_ = 0;
     uintptr_t small_next_ = 0; // the rest of the current sheet of small records

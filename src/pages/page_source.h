@@ -18,6 +18,7 @@ struct page_source {
     bool (*purge)(uintptr_t base, size_t bytes) noexcept = os::purge;
     os::huge_page_fill (*fill_with_huge_page)(uintptr_t base,
                                               size_t bytes) noexcept = os::fill_with_huge_page;
+    void (*allow_huge_pages)(uintptr_t base, size_t bytes) noexcept = os::allow_huge_pages;
     void (*no_more_huge_pages)(uintptr_t base, size_t bytes) noexcept = os::no_more_huge_pages;
     void (*split_huge_page)(uintptr_t page) noexcept = os::split_huge_page;
     bool (*huge_pages_come_unasked)() noexcept = os::huge_pages_come_unasked;

@@ -371,6 +371,25 @@ bool page_tier::add_region(size_t min_bytes) noexcept {
     return true;
 }
 
+page_run page_tier::allocate_aligned(slice_count length, size_t alignment) noexcept {
+    if (alignment <= slice_size || (alignment <= block_size && length.n <= slices_per_block))
+        return allocate(length, alignment);
+    const slice_count longer{length.n + static_cast<uint32_t>(alignment >> slice_shift) - 1};
+    page_run run = allocate(longer);
+    if (run.base == 0)
+        return run;
+    const uintptr_t base = align_up(run.base, alignment);
+    const auto front = static_cast<uint32_t>((base - run.base) >> slice_shift);
+    const uint32_t behind = longer.n - length.n - front;
+    // A signal handler that interrupted this tier wouldn't have got the run.
+    if (front != 0)
+        static_cast<void>(deallocate(run.base, {front}, {.clean = run.zeroed}));
+    if (behind != 0)
+        static_cast<void>(deallocate(base + length.bytes(), {behind}, {.clean = run.zeroed}));
+    run.base = base;
+    return run;
+}
+
 // ---- giving runs back
 
 bool page_tier::deallocate(uintptr_t base, slice_count length, memory_left left) noexcept {

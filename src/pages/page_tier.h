@@ -76,6 +76,9 @@ public:
     [[nodiscard]] page_run allocate(slice_count length, size_t alignment = slice_size,
                                     run_use use = run_use::unknown) noexcept;
 
+    // The same with any power of two for alignment: the part of a longer run that has it.
+    [[nodiscard, LOWTIDE_RARE]] page_run allocate_aligned(slice_count length, size_t alignment) noexcept;
+
     // False, and nothing has happened, when a signal handler interrupted this tier.
     [[nodiscard]] bool deallocate(uintptr_t base, slice_count length, memory_left left = {}) noexcept;
 
@@ -86,6 +89,14 @@ public:
     [[nodiscard, gnu::cold]] bool purge_within(uintptr_t base, size_t bytes) noexcept;
     // May the block that `base` lies in be one huge page, of which nothing has gone back?
     [[nodiscard, gnu::cold]] bool in_huge_page(uintptr_t base) noexcept;
+
+    // For whoever holds a run of whole blocks: the kernel may have huge pages there, from their first touch
+    // on.
+    [[gnu::cold]] void allow_huge_pages(uintptr_t base, slice_count length) noexcept;
+    // For whoever holds a run: the blocks that it lies in have small pages only, from now on.
+    [[gnu::cold]] void keep_small_pages(uintptr_t base, slice_count length) noexcept;
+    // Purges a run of whole blocks, and there are no huge pages any more. False when the system refuses.
+    [[nodiscard, gnu::cold]] bool return_huge_pages(uintptr_t base, slice_count length) noexcept;
 
     // Purges what has been free for longer than the decay time; cheap when there is nothing to do.
     void tick() noexcept;
@@ -207,6 +218,7 @@ private:
     [[LOWTIDE_RARE]] size_t purge_oldest(size_t keep, uint64_t freed_before) noexcept;
     [[LOWTIDE_RARE]] size_t purge_block(block& b) noexcept;
     [[nodiscard, LOWTIDE_RARE]] bool may_be_huge(const block& b) const noexcept;
+    [[gnu::cold]] void set_huge_pages(uintptr_t base, slice_count length, bool allowed) noexcept;
     [[nodiscard, LOWTIDE_RARE]] bool forbid_huge_pages(block& b, bool leaves_some) noexcept;
 
     const page_source* source_;

@@ -283,6 +283,49 @@ bool page_tier::purge_within(uintptr_t base, size_t bytes) noexcept {
     return purged;
 }
 
+void page_tier::set_huge_pages(uintptr_t base, slice_count length, bool allowed) noexcept {
+    for (size_t at = 0; at < length.bytes(); at += block_size) {
+        block& b = *map_->block_of(base + at);
+        b.huge = allowed ? huge_page::advised : huge_page::none;
+        b.plain = !allowed;
+    }
+}
+
+void page_tier::allow_huge_pages(uintptr_t base, slice_count length) noexcept {
+    if (!lock(true))
+        return;
+    set_huge_pages(base, length, true);
+    unlock();
+    source_->allow_huge_pages(base, length.bytes());
+}
+
+void page_tier::keep_small_pages(uintptr_t base, slice_count length) noexcept {
+    for (uintptr_t at = align_down(base, block_size); at < base + length.bytes(); at += block_size) {
+        if (!lock(true))
+            return;
+        block& b = *map_->block_of(at);
+        const bool tells = !b.plain;
+        b.plain = true;
+        b.huge = huge_page::none;
+        unlock();
+        if (tells)
+            source_->no_more_huge_pages(at, block_size);
+    }
+}
+
+bool page_tier::return_huge_pages(uintptr_t base, slice_count length) noexcept {
+    if (!source_->purge(base, length.bytes()))
+        return false;
+    source_->no_more_huge_pages(base, length.bytes());
+    if (!lock(true))
+        return true;
+    set_huge_pages(base, length, false);
+    purged_bytes_ += length.bytes();
+    ++purge_calls_;
+    unlock();
+    return true;
+}
+
 bool page_tier::await_purges() noexcept {
     constexpr int patience = 1000; // a purge of a block takes less than a millisecond
     if (purges_.load(std::memory_order_relaxed) == 0 || lowtide_thread.purging)

@@ -1,5 +1,5 @@
-// A span is a stretch of slices with one purpose: a slab of equal objects, a run that is one object, or a
-// mapping of its own. Its description lives away from the memory it describes (a huge one's in the page in
+// A span is a stretch of slices with one purpose: a slab of equal objects, a run that is one object, the blocks
+// of a pool, or a mapping of its own. Its description lives away from the memory it describes (a huge one's in the page in
 // front of it), so a program that writes out of bounds can't reach it, and the memory can go back page by
 // page.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace lowtide {
 
-enum class span_kind : uint8_t { slab, run, huge };
+enum class span_kind : uint8_t { slab, run, huge, pool };
 
 // Owner: whoever holds the memory. A slab's fields are guarded by the lock of its shard class; those of a run
 // and of a huge span belong to the thread that owns the object. `base`, `kind`, `size_class` never change.
@@ -24,6 +24,7 @@ struct span : list_node<>, list_node<by_rest> {
     slice_count length{};   // slices; of a huge span: unused
     span_kind kind = span_kind::run;
     size_class sc{};     // slab, and runs that magazines hold
+    bool owned = false;  // a heap's of the program's own: there is an owned_prefix in front of this record
     bool parked = false; // a run that the program has freed and the front keeps for the next one of its size
     uint8_t bin = 0;     // slab: which list of its shard class it is in
     uint8_t used_in = 0; // slab: the round of its shard in which an object came or went last
@@ -47,6 +48,22 @@ struct span : list_node<>, list_node<by_rest> {
     [[nodiscard]] uint64_t* bitmap() { return reinterpret_cast<uint64_t*>(this + 1); }
     [[nodiscard]] uint32_t bitmap_words() const { return (capacity + 63) / 64; }
 };
+
+// What lies in front of a span that is owned. The owner's list of all that it has.
+struct by_owner;
+
+struct owned_prefix : list_node<by_owner> {
+    void* owner = nullptr;
+
+    [[nodiscard]] span& of() { return *reinterpret_cast<span*>(this + 1); }
+    static owned_prefix& in_front_of(span& s) { return *(reinterpret_cast<owned_prefix*>(&s) - 1); }
+};
+static_assert(sizeof(owned_prefix) % alignof(span) == 0);
+
+// Null for what is malloc's.
+inline void* owner_of(span& s) {
+    return s.owned ? owned_prefix::in_front_of(s).owner : nullptr;
+}
 
 // A span that was asked for.
 struct span_result {

@@ -1,12 +1,10 @@
 #include "slab/slab_tier.h"
 
+#include <cstring>
+
 namespace lowtide {
 
 namespace {
-
-constexpr size_t record_bytes(uint32_t capacity) {
-    return sizeof(span) + (capacity + 63) / 64 * sizeof(uint64_t);
-}
 
 uint32_t count_free(span& s) {
     uint32_t free = 0;
@@ -16,6 +14,35 @@ uint32_t count_free(span& s) {
 }
 
 } // namespace
+
+// ---- the spans of an owner
+
+void span_owner::add(owned_prefix& p) noexcept {
+    if (!lock())
+        return;
+    spans_.push_back(p);
+    mutex_.unlock_outermost();
+}
+
+bool span_owner::remove(owned_prefix& p) noexcept {
+    if (!lock())
+        return false;
+    if (p.linked()) // what was being added when a thread died in a fork never was
+        p.unlink();
+    mutex_.unlock_outermost();
+    return true;
+}
+
+void span_owner::begin_walk(owned_prefix& mark) noexcept {
+    if (!lock())
+        return;
+    spans_.push_front(mark);
+    mutex_.unlock_outermost();
+}
+
+void span_owner::end_walk(owned_prefix& mark) noexcept {
+    static_cast<void>(remove(mark));
+}
 
 // ---- lock and repair
 
@@ -44,9 +71,9 @@ void slab_tier::rebuild(size_class c) noexcept {
     for (list<span, by_rest>& slabs : shard.restless)
         slabs.forget();
     pages_->for_each_span([&](span& s) {
-        if (s.kind != span_kind::slab || s.sc != c)
+        if (s.kind != span_kind::slab || s.sc != c || owner_of(s) != static_cast<void*>(owner_))
             return;
-        map_->set(s.base, s.length, &s, fast_entry_of(c)); // perhaps only begun when the thread died
+        map_->set(s.base, s.length, &s, fast_entry(c)); // perhaps only begun when the thread died
         s.place().forget();
         s.rest_place().forget();
         s.free_objects = count_free(s);
@@ -63,14 +90,35 @@ void slab_tier::rebuild(size_class c) noexcept {
 
 // ---- slabs
 
+size_t slab_tier::record_bytes(uint32_t capacity) const noexcept {
+    return (owner_ == nullptr ? 0 : sizeof(owned_prefix)) + sizeof(span) +
+           (capacity + 63) / 64 * sizeof(uint64_t);
+}
+
+span* slab_tier::new_record(uint32_t capacity) noexcept {
+    void* record = records_->allocate(record_bytes(capacity));
+    if (record == nullptr || owner_ == nullptr)
+        return static_cast<span*>(record);
+    auto* prefix = static_cast<owned_prefix*>(record);
+    prefix->owner = owner_;
+    prefix->of().owned = true;
+    return &prefix->of();
+}
+
+void slab_tier::free_record(span& s) noexcept {
+    void* record = owner_ == nullptr ? static_cast<void*>(&s) : &owned_prefix::in_front_of(s);
+    records_->deallocate(record, record_bytes(s.capacity));
+}
+
 span* slab_tier::create(size_class c) noexcept {
     const class_geometry& g = geometry_of(c);
-    auto* s = static_cast<span*>(records_->allocate(record_bytes(g.capacity)));
+    span* s = new_record(g.capacity);
     if (s == nullptr)
         return nullptr;
+    s->capacity = s->free_objects = g.capacity;
     const page_run run = pages_->allocate({g.slices}, slice_size, run_use::dense);
     if (run.base == 0) {
-        records_->deallocate(s, record_bytes(g.capacity));
+        free_record(*s);
         return nullptr;
     }
     s->base = run.base;
@@ -79,11 +127,12 @@ span* slab_tier::create(size_class c) noexcept {
     s->kind = span_kind::slab;
     s->sc = c;
     s->bin = no_bin;
-    s->capacity = s->free_objects = g.capacity;
     s->reciprocal = g.reciprocal;
     for (uint32_t i = 0; i < g.capacity; i += 64)
         s->bitmap()[i / 64] = g.capacity - i >= 64 ? ~uint64_t{0} : (uint64_t{1} << (g.capacity - i)) - 1;
-    map_->set(s->base, s->length, s, fast_entry_of(c));
+    map_->set(s->base, s->length, s, fast_entry(c));
+    if (owner_ != nullptr)
+        owner_->add(owned_prefix::in_front_of(*s));
     return s;
 }
 
@@ -144,11 +193,13 @@ span* slab_tier::choose(slab_shard& shard) noexcept {
 void slab_tier::retire(span& s) noexcept {
     const uintptr_t base = s.base;
     const slice_count length = s.length;
+    if (owner_ != nullptr && !owner_->remove(owned_prefix::in_front_of(s)))
+        return;
     map_->clear(base, length);
     if (!pages_->deallocate(base,
                             length)) // interrupted: a signal handler's free. Rare enough to lose a slab for.
         return;
-    records_->deallocate(&s, record_bytes(s.capacity));
+    free_record(s);
 }
 
 void slab_tier::retire_all(list<span>& emptied) noexcept {
@@ -340,6 +391,14 @@ void slab_tier::release_empty() noexcept {
         shard.mutex.unlock();
         retire_all(emptied);
     }
+}
+
+bool slab_tier::copy_free(span& slab, uint64_t* to, uint32_t words) noexcept {
+    if (slab.bitmap_words() > words || !lock(slab.sc))
+        return false;
+    memcpy(to, slab.bitmap(), slab.bitmap_words() * sizeof(uint64_t));
+    shard_of(slab.sc).mutex.unlock();
+    return true;
 }
 
 class_counts slab_tier::counts(size_class c) noexcept {

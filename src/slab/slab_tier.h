@@ -67,10 +67,77 @@ struct slab_shards {
     slab_shard of[slab_classes + 1]{};
 };
 
+// The spans of a heap of the program's own. A lock guards the list; a record in it stays what it is as long
+// as somebody has that. Lock order: this, then shard class.
+class span_owner {
+public:
+    [[LOWTIDE_RARE]] void add(owned_prefix& p) noexcept;
+    // False, and nothing has happened, when a signal handler has interrupted this very list.
+    [[nodiscard, LOWTIDE_RARE]] bool remove(owned_prefix& p) noexcept;
+    // Calls visit(span) for each, with the lock.
+    template <typename Visit>
+    void for_each(Visit visit) noexcept {
+        if (!lock())
+            return;
+        for (owned_prefix* p = spans_.front(); p != nullptr; p = spans_.after(*p))
+            if (!is_mark(*p))
+                visit(p->of());
+        mutex_.unlock_outermost();
+    }
+    // What others read of a span in the list is changed with the lock.
+    template <typename Change>
+    void change(Change act) noexcept {
+        const bool locked = lock();
+        act();
+        if (locked)
+            mutex_.unlock_outermost();
+    }
+    // Where nobody else is any more.
+    [[nodiscard]] span* first() noexcept {
+        while (owned_prefix* p = spans_.front()) {
+            if (!is_mark(*p))
+                return &p->of();
+            p->unlink(); // who walked there has died in a fork, or left by an exception
+        }
+        return nullptr;
+    }
+
+    // For who looks at one span after the other and lets others change the list in between: a mark is in the
+    // list, in front of those that are still to come.
+    void begin_walk(owned_prefix& mark) noexcept;
+    // Calls look(span) for the next one, with the lock. False when there is none.
+    template <typename Look>
+    [[nodiscard]] bool look_at_next(owned_prefix& mark, Look look) noexcept {
+        if (!lock())
+            return false;
+        owned_prefix* p = spans_.after(mark);
+        while (p != nullptr && is_mark(*p))
+            p = spans_.after(*p);
+        if (p != nullptr) {
+            mark.unlink();
+            spans_.insert_behind(*p, mark);
+            look(p->of());
+        }
+        mutex_.unlock_outermost();
+        return p != nullptr;
+    }
+    void end_walk(owned_prefix& mark) noexcept;
+
+private:
+    // What a thread that died in a fork was adding or removing is lost. One link at a time is written.
+    [[nodiscard]] bool lock() noexcept { return mutex_.lock_outermost() != os::acquired::mine; }
+    [[nodiscard]] static bool is_mark(const owned_prefix& p) noexcept { return p.owner == nullptr; }
+
+    os::mutex mutex_;
+    list<owned_prefix, by_owner> spans_{};
+};
+
 class slab_tier {
 public:
-    constexpr slab_tier(slab_shards* shards, page_tier* pages, page_map* map, metadata* records)
-        : shards_(shards), pages_(pages), map_(map), records_(records) {}
+    // `owner`: null for malloc's own, of which the page map's fast half knows.
+    constexpr slab_tier(slab_shards* shards, page_tier* pages, page_map* map, metadata* records,
+                        span_owner* owner = nullptr)
+        : shards_(shards), pages_(pages), map_(map), records_(records), owner_(owner) {}
 
     // Takes up to `wanted` objects and stores them at end[-1], end[-2], …, lowest address last, so that a
     // stack filled so hands out the lowest first. Returns how many; fewer only when memory is short.
@@ -89,6 +156,14 @@ public:
 
     // Gives slabs that hold nothing back to the page tier.
     [[gnu::cold]] void release_empty() noexcept;
+
+    // Of a slab: copies its bitmap of free objects, a bit each. False when it can't be had, or `words` is too
+    // few.
+    [[nodiscard, gnu::cold]] bool copy_free(span& slab, uint64_t* to, uint32_t words) noexcept;
+
+    // All memory of an owned slab back to the page tier, whatever it holds: the shards are not to be used any
+    // more.
+    [[gnu::cold]] void abandon(span& slab) noexcept { retire(slab); }
 
     [[nodiscard, gnu::cold]] class_counts counts(size_class c) noexcept;
 
@@ -117,11 +192,19 @@ private:
 
     slab_shard& shard_of(size_class c) { return shards_->of[index_of(c)]; }
 
+    [[nodiscard]] size_t record_bytes(uint32_t capacity) const noexcept;
+    [[nodiscard]] uint32_t fast_entry(size_class c) const noexcept {
+        return owner_ == nullptr ? fast_entry_of(c) : 0;
+    }
+    [[nodiscard, gnu::noinline]] span* new_record(uint32_t capacity) noexcept;
+    [[gnu::noinline]] void free_record(span& s) noexcept;
+
     slab_shards* shards_;
     os::mutex looking_; // outermost
     page_tier* pages_;
     page_map* map_;
     metadata* records_;
+    span_owner* owner_;
 };
 
 } // namespace lowtide

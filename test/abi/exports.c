@@ -23,7 +23,17 @@ static const char* const surface[] = {
     "_ZdlPvSt11align_val_tRKSt9nothrow_t", "_ZdaPv", "_ZdaPvRKSt9nothrow_t", "_ZdaPvm",
     "_ZdaPvSt11align_val_t", "_ZdaPvmSt11align_val_t", "_ZdaPvSt11align_val_tRKSt9nothrow_t",
     /* its own */
-    "lowtide_owns", "lowtide_version", "lowtide_stats"};
+    "lowtide_owns", "lowtide_version", "lowtide_stats",
+    "lowtide_region_create", "lowtide_region_strdup", "lowtide_region_destroy", "lowtide_region_reset",
+    "lowtide_region_alloc_slow", "lowtide_region_calloc", "lowtide_region_free", "lowtide_region_memdup",
+    "lowtide_region_strndup", "lowtide_region_printf", "lowtide_region_vprintf", "lowtide_region_add_cleanup",
+    "lowtide_region_remove_cleanup", "lowtide_region_set_handle", "lowtide_region_parent", "lowtide_region_name",
+    "lowtide_region_stats", "lowtide_region_print", "lowtide_block_pool_create", "lowtide_block_pool_take",
+    "lowtide_block_pool_give", "lowtide_block_pool_destroy", "lowtide_block_pool_try_take",
+    "lowtide_block_pool_take_within", "lowtide_block_pool_trim", "lowtide_block_pool_stats",
+    "lowtide_block_pool_print", "lowtide_heap_create", "lowtide_heap_malloc", "lowtide_heap_destroy",
+    "lowtide_heap_calloc", "lowtide_heap_aligned_alloc", "lowtide_heap_realloc", "lowtide_heap_free",
+    "lowtide_heap_usable_size", "lowtide_heap_of", "lowtide_heap_name", "lowtide_heap_walk", "lowtide_heap_stats"};
 
 /* Names of malloc's that glibc exports too: a program that calls them must get our blocks. */
 static const char* const libc_names[] = {"__libc_malloc",   "__libc_calloc", "__libc_realloc", "__libc_free",

@@ -22,7 +22,7 @@ const std::map<std::string, folders, std::less<>> may_include = {
     {"src/pages", {"base", "os", "pages"}},
     {"src/slab", {"base", "os", "pages", "slab"}},
     {"src/front", {"base", "os", "pages", "slab", "front"}},
-    {"src/pool", {"base", "os", "pages", "pool", "lowtide"}},
+    {"src/pool", {"base", "os", "pages", "slab", "front", "pool", "lowtide"}},
     {"src/guard", {"base", "os", "pages", "slab", "guard"}},
     {"src/observe", {"base", "os", "pages", "slab", "front", "observe", "lowtide"}},
     {"src/entry", {"base", "os", "pages", "slab", "front", "pool", "guard", "observe", "entry", "lowtide"}},
@@ -32,7 +32,8 @@ const std::map<std::string, folders, std::less<>> may_include = {
 
 bool is_source(const fs::path& file) {
     const std::string extension = file.extension();
-    return extension == ".h" || extension == ".cpp" || extension == ".c" || extension == ".S";
+    return extension == ".h" || extension == ".hpp" || extension == ".cpp" || extension == ".c" ||
+           extension == ".S";
 }
 
 /// The headers of the system's own interface, which only src/os speaks to.

@@ -2,8 +2,16 @@
 # Counts the instructions that the library executes for an operation of each single-threaded workload, under callgrind,
 # and compares them with the record. They depend on neither the machine nor its load, so a change is a change of the code.
 #
-#   instructions.sh LIBRARY WORKLOADS RECORD [--update]
+#   instructions.sh [--inline] LIBRARY WORKLOADS RECORD [--update]
+#
+# --inline: those of WORKLOADS count too, as it has functions of the library's headers in it.
 set -euo pipefail
+
+inline=
+if [[ $1 == --inline ]]; then
+    inline=yes
+    shift
+fi
 
 library=$1 workloads=$2 record=$3 update=${4-}
 tolerance=1 # percent: another libc asks for other memory when a process starts
@@ -15,13 +23,13 @@ command -v valgrind >/dev/null || { echo "valgrind is not installed"; exit 77; }
 # The instructions in the library's own code, of callgrind's output: its lines are costs of the object that the last ob=
 # named, but for the one behind calls=, which is what was called.
 own_instructions() {
-    awk -v library="$(basename "$library")" '
+    awk -v library="$(basename "$library")" -v program="${inline:+$(basename "$workloads")}" '
         function named(text) { # "(id) name" the first time, "(id)" later
             id = text; sub(/ .*/, "", id)
             if (text ~ / /) { names[id] = text; sub(/^[^ ]* /, "", names[id]) }
             return names[id]
         }
-        /^ob=/ { ours = named(substr($0, 4)) ~ library }
+        /^ob=/ { object = named(substr($0, 4)); sub(/.*\//, "", object); ours = object == library || object == program }
         /^cob=/ { named(substr($0, 5)) }
         /^calls=/ { getline; next }
         /^[0-9+*-]/ { if (ours) sum += $2 }

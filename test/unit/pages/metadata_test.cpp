@@ -69,6 +69,28 @@ TEST_F(records, larger_than_a_chunk_have_a_mapping_of_their_own) {
     EXPECT_EQ(all.allocate(bytes), nullptr);
 }
 
+TEST_F(records, of_every_size_are_used_again) {
+    for (const size_t bytes : {2049, 4096, 5000, 20'000, 32 * 1024}) {
+        void* record = all.allocate(bytes);
+        memset(record, 0xff, bytes);
+        all.deallocate(record, bytes);
+        EXPECT_EQ(all.allocate(bytes), record);
+        EXPECT_TRUE(is_zero(record, bytes));
+        const size_t mapped = all.mapped_bytes();
+        for (int i = 0; i < 100; ++i)
+            all.deallocate(all.allocate(bytes), bytes);
+        EXPECT_LE(all.mapped_bytes(), mapped + 128 * kibibyte);
+    }
+}
+
+TEST_F(records, with_a_mapping_of_their_own_give_it_back) {
+    const size_t before = all.mapped_bytes();
+    for (const size_t bytes : {size_t{33} * kibibyte, size_t{64} * kibibyte, 3 * mebibyte + 1}) {
+        all.deallocate(all.allocate(bytes), bytes);
+        EXPECT_EQ(all.mapped_bytes(), before);
+    }
+}
+
 TEST_F(records, may_be_as_large_as_64_kib) {
     void* a = all.allocate(64 * kibibyte);
     void* b = all.allocate(64 * kibibyte);

@@ -29,6 +29,7 @@ fake_pages::fake_pages() : arena_(os::reserve(arena_bytes, block_size)), slices_
                decommit,
                purge,
                fill_with_huge_page,
+               allow_huge_pages,
                no_more_huge_pages,
                split_huge_page,
                huge_pages_come_unasked,
@@ -185,7 +186,8 @@ os::huge_page_fill fake_pages::fill_with_huge_page(uintptr_t base, size_t bytes)
 bool fake_pages::populate(uintptr_t base, size_t bytes) noexcept {
     fake_pages& fake = *the_fake;
     const std::lock_guard guard(fake.mutex_);
-    EXPECT_TRUE(fake.all_are(base, bytes, state::committed));
+    const uintptr_t first = align_down(base, slice_size);
+    EXPECT_TRUE(fake.all_are(first, align_up(base + bytes, slice_size) - first, state::committed));
     const bool done = fake.grants(system_call::populate);
     if (done)
         touch(base, bytes);
@@ -222,13 +224,25 @@ bool fake_pages::huge_pages_come_unasked() noexcept {
     return the_fake->huge_unasked_;
 }
 
+void fake_pages::allow_huge_pages(uintptr_t base, size_t bytes) noexcept {
+    const std::lock_guard guard(the_fake->mutex_);
+    EXPECT_TRUE(base % block_size == 0 && bytes % block_size == 0);
+    EXPECT_TRUE(the_fake->all_are(base, bytes, state::committed));
+    for (uintptr_t block = base; block < base + bytes; block += block_size) {
+        the_fake->huge_.insert(block);
+        the_fake->plain_.erase(block);
+    }
+}
+
 void fake_pages::no_more_huge_pages(uintptr_t base, size_t bytes) noexcept {
     const std::lock_guard guard(the_fake->mutex_);
-    EXPECT_EQ(bytes, block_size);
+    EXPECT_TRUE(base % block_size == 0 && bytes % block_size == 0 && bytes != 0);
     const bool begins = the_fake->committed_slices_ <= 2 * slices_per_block;
-    EXPECT_TRUE(the_fake->huge_.erase(base) == 1 || the_fake->huge_unasked_ || the_fake->plain_allowed_ ||
-                begins);
-    EXPECT_TRUE(the_fake->plain_.insert(base).second) << "said twice";
+    for (uintptr_t block = base; block < base + bytes; block += block_size) {
+        EXPECT_TRUE(the_fake->huge_.erase(block) == 1 || the_fake->huge_unasked_ ||
+                    the_fake->plain_allowed_ || begins);
+        EXPECT_TRUE(the_fake->plain_.insert(block).second) << "said twice";
+    }
 }
 
 bool fake_pages::release(uintptr_t base, size_t bytes) noexcept {

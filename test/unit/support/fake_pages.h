@@ -99,6 +99,7 @@ private:
     static bool populate(uintptr_t base, size_t bytes) noexcept;
     static bool collapse(uintptr_t base, size_t bytes) noexcept;
     static size_t count_own_pages(uintptr_t base, size_t bytes) noexcept;
+    static void allow_huge_pages(uintptr_t base, size_t bytes) noexcept;
     static void no_more_huge_pages(uintptr_t base, size_t bytes) noexcept;
     static void split_huge_page(uintptr_t page) noexcept;
     static bool huge_pages_come_unasked() noexcept;

@@ -1,0 +1,198 @@
+// A block pool: blocks of one size out of extents, which are runs of the page tier. What lowtide/block_pool.h
+// promises is made here, but for its errno; see there.
+//
+// A block is taken (by the program), cached (its record is in a magazine of block_cache), ready (in the
+// pool's list, perhaps in memory), bare (an address without memory, in its extent's list), or on its way
+// between these in the hands of the code that runs. An extent whose blocks are all bare goes back to the page
+// tier.
+//
+// One lock guards all but the caches; it is never held while memory is taken or purged. Lock order: the list
+// of pools, a pool, then the tiers below.
+#pragma once
+
+#include "pages/page_tier.h"
+#include "pool/block_cache.h"
+
+#include <atomic>
+
+namespace lowtide {
+
+inline constexpr size_t least_pool_block = 4 * kibibyte;
+inline constexpr size_t most_pool_block = 64 * mebibyte;
+
+enum class block_state_in_pool : uint8_t { lost, taken, cached, ready, bare };
+
+struct pool_extent;
+
+// Its state belongs to who has the block; others read it to count.
+struct block_record : list_node<> {
+    uintptr_t base = 0;
+    std::atomic<const char*> owner{nullptr};
+    pool_extent* home = nullptr;
+    uint64_t freed_ms = 0; // ready: since when
+    std::atomic<block_state_in_pool> state{block_state_in_pool::lost};
+
+    void become(block_state_in_pool s) noexcept { state.store(s, std::memory_order_relaxed); }
+    [[nodiscard]] bool is(block_state_in_pool s) const noexcept {
+        return state.load(std::memory_order_relaxed) == s;
+    }
+};
+
+class block_pool;
+class printer;
+
+// The span is what the page map finds; its place() is among the extents with bare blocks, its rest_place()
+// among all of the pool's.
+struct pool_extent : span {
+    block_pool* owner;
+    list<block_record> bare;
+    uint32_t bare_count;
+    bool clean;              // what is bare is zero, and so is what no block lies on
+    block_record records[1]; // `capacity` of them
+};
+
+// What a pool needs of the rest of the process.
+struct pool_surroundings {
+    page_tier* pages;
+    page_map* map;
+    metadata* records;
+    const page_source* source;
+    const options* settings;
+    row_owners owners;
+    void (
+        *note_call)() noexcept; // a call that no cache could serve: somebody should look after the pool soon
+    size_t (*relieve)() noexcept; // memory is short: the bytes that others could give back
+};
+
+struct pool_options {
+    const char* name = "";
+    size_t block_size = 0; // whole pages
+    size_t max_blocks = SIZE_MAX;
+    size_t low_watermark = 0;
+    size_t high_watermark = SIZE_MAX;
+    uint64_t return_ms = 1000;
+    int numa_node = -1; // none
+    bool huge_pages = true;
+};
+
+struct pool_counts {
+    size_t blocks = 0; // whatever their state
+    size_t taken = 0;
+    size_t cached = 0;
+    size_t ready = 0;
+    size_t returned = 0;
+    size_t refused = 0;
+    size_t waits = 0;
+};
+
+enum class take_result : uint8_t { ok, no_memory, exhausted, not_at_hand, timed_out };
+
+class block_pool : public list_node<> {
+public:
+    static constexpr uint64_t magic = 0x6c6f772d706f6f6c;
+
+    explicit block_pool(const pool_surroundings& around) noexcept : around_(around) {}
+
+    // False when there is no memory for its own records.
+    [[nodiscard]] bool start(const pool_options& o) noexcept;
+    // False, and nothing has happened but that all caches are empty, when blocks are taken.
+    [[nodiscard]] bool end() noexcept;
+
+    [[nodiscard]] void* take(const char* owner, take_result& result) noexcept;
+    [[nodiscard]] void* try_take(const char* owner, take_result& result) noexcept;
+    // Negative: for ever.
+    [[nodiscard]] void* take_within(const char* owner, int ms, take_result& result) noexcept;
+    void give(void* block) noexcept;
+
+    // Makes `count` free blocks that are in memory. False when there is no memory.
+    [[nodiscard]] bool populate(size_t count) noexcept;
+
+    // All that is free, but for the low watermark. The bytes.
+    size_t trim() noexcept;
+    // What has been free for so long that it goes back. True: there is something that may go back later.
+    [[nodiscard]] bool tick() noexcept;
+
+    [[nodiscard]] pool_counts counts() noexcept;
+    void print(printer& out) noexcept;
+
+    [[nodiscard]] bool is_alive() const noexcept { return magic_ == magic; }
+    [[nodiscard]] size_t bytes_a_block() const noexcept { return options_.block_size; }
+    [[nodiscard]] const char* name() const noexcept { return name_; }
+
+private:
+    [[nodiscard]] bool lock() noexcept;
+    void unlock() noexcept { mutex_.unlock(); }
+    void rebuild() noexcept;
+    void notice_fork() noexcept;
+
+    [[nodiscard]] void* use(block_record& r, const char* owner) noexcept;
+    [[nodiscard, gnu::noinline]] void* take_slow(const char* owner, take_result& result) noexcept;
+    [[nodiscard]] void* take_ready(const char* owner) noexcept;
+    [[nodiscard]] void* search(const char* owner, take_result& result) noexcept;
+    [[nodiscard]] void* refuse(take_result why, take_result& result) noexcept;
+    [[nodiscard]] void* await(const char* owner, int ms, take_result& result) noexcept;
+    void begin_to_wait() noexcept;
+    void set_ready(size_t count) noexcept { ready_count_.store(count, std::memory_order_relaxed); }
+    [[nodiscard]] block_record* pop_ready() noexcept;
+    [[nodiscard]] block_record* pop_bare() noexcept;
+    [[nodiscard]] block_record* pop_any() noexcept;
+    void refill(stock& s) noexcept;
+    void make_ready(block_record& r, uint64_t now) noexcept;
+    void make_bare(block_record& r) noexcept;
+    void tell_waiter() noexcept;
+
+    [[nodiscard]] bool grow() noexcept;
+    [[nodiscard]] pool_extent* make_extent(uint32_t capacity) noexcept;
+    void dissolve(pool_extent& e) noexcept;
+    [[nodiscard]] bool has_huge_pages() const noexcept {
+        return options_.block_size % block_size == 0 && options_.huge_pages && around_.settings->huge_pages;
+    }
+
+    [[gnu::noinline]] void give_slow(block_record& r) noexcept;
+    [[nodiscard]] block_record& record_of(void* block, const char* call) noexcept;
+    [[nodiscard]] stock take_in_hand() noexcept;
+    void put_back(const stock& s) noexcept;
+    void flush(stock& s, unsigned count, uint64_t freed) noexcept;
+
+    void gather(bool rested, uint64_t freed) noexcept;
+    [[nodiscard]] bool is_above_high() const noexcept {
+        return ready_count_.load(std::memory_order_relaxed) > most_ready_;
+    }
+    [[nodiscard]] bool purge(const block_record& r) noexcept;
+    size_t purge_excess(size_t keep, uint64_t freed_by) noexcept;
+    [[nodiscard]] block_record* pop_excess(size_t keep, uint64_t freed_by) noexcept;
+    void tick_if_due() noexcept;
+    void touch(const block_record& r) noexcept;
+
+    template <typename Visit>
+    void for_each_record(Visit visit) noexcept;
+
+    const pool_surroundings around_;
+    pool_options options_{};
+    char name_[32]{};
+    uint64_t magic_ = magic;
+    size_t alignment_ = 0;
+    uint32_t blocks_an_extent_ = 1;
+    size_t most_ready_ = SIZE_MAX; // the high watermark, but for what the caches may hold
+    block_cache cache_;
+    os::mutex mutex_;
+    list<block_record> ready_{};         // given back last first
+    std::atomic<size_t> ready_count_{0}; // written with the lock
+    list<span> sparse_{};                // extents with bare blocks
+    list<span, by_rest> extents_{};
+    size_t blocks_ = 0; // of all extents, and of those that are being made
+    size_t returned_ = 0;
+    size_t waits_ = 0;
+    std::atomic<size_t> refused_{0};
+    std::atomic<uint64_t> last_gather_ms_{0};
+    os::mutex gathering_;
+    // How often somebody began to work on free blocks, which nobody else finds meanwhile, and how often that
+    // had ended.
+    std::atomic<uint32_t> in_hands_{0};
+    std::atomic<uint32_t> put_back_{0};
+    uint32_t waiters_ = 0;
+    uint32_t given_ = 0; // a futex: counts what came back while somebody waited
+    std::atomic<uint32_t> generation_{0};
+};
+
+} // namespace lowtide
