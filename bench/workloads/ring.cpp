@@ -1,56 +1,12 @@
 // Producers make objects, consumers free them: every object goes through a bounded ring to another thread.
+#include "ring.h"
 #include "threads.h"
 #include "workload.h"
-
-#include <atomic>
 
 namespace lowtide::bench {
 namespace {
 
-/// From one thread to one other. Each side keeps what it last saw of the other's position, and tells its own
-/// only now and then, as queues for many objects do: told one by one, what is measured is who of the two is
-/// faster, for the slower one then has to fetch the position back each time. All bits zero is empty.
-class ring {
-public:
-    static constexpr std::uint64_t capacity = 1024;
-
-    bool try_push(void* object) {
-        if (written_ - seen_read_ == capacity) {
-            seen_read_ = read_told_.load(std::memory_order_acquire);
-            if (written_ - seen_read_ == capacity)
-                return false;
-        }
-        slots_[written_ % capacity] = object;
-        if (++written_ % batch == 0)
-            tell_written();
-        return true;
-    }
-    void tell_written() { written_told_.store(written_, std::memory_order_release); }
-
-    void* try_pop() {
-        if (read_ == seen_written_) {
-            seen_written_ = written_told_.load(std::memory_order_acquire);
-            if (read_ == seen_written_)
-                return nullptr;
-        }
-        void* const object = slots_[read_ % capacity];
-        if (++read_ % batch == 0)
-            tell_read();
-        return object;
-    }
-    void tell_read() { read_told_.store(read_, std::memory_order_release); }
-
-private:
-    static constexpr std::uint64_t batch = 32;
-
-    alignas(2 * cache_line) std::atomic<std::uint64_t> written_told_;
-    alignas(2 * cache_line) std::uint64_t written_; // the producer's own
-    std::uint64_t seen_read_;
-    alignas(2 * cache_line) std::atomic<std::uint64_t> read_told_;
-    alignas(2 * cache_line) std::uint64_t read_; // the consumer's own
-    std::uint64_t seen_written_;
-    alignas(2 * cache_line) void* slots_[capacity];
-};
+using object_ring = ring<1024, 32>;
 
 /// Where the objects come from, and go back to: the allocator.
 class allocated {
@@ -80,7 +36,7 @@ public:
 private:
     /// As many as can be on the way: a full ring, what the producer is writing and what the consumer is
     /// reading.
-    static constexpr std::uint64_t count = ring::capacity + 2;
+    static constexpr std::uint64_t count = object_ring::capacity + 2;
 
     std::size_t size_;
     table<char> objects_;
@@ -91,7 +47,7 @@ template <typename Source>
 outcome hand_over(const parameters& with) {
     const unsigned n = with.threads;
     Source objects(with);
-    table<ring> rings(std::size_t{n} * n);
+    table<object_ring> rings(std::size_t{n} * n);
     table<thread_result> results(n);
     const std::uint64_t share = with.operations / n / n + 1; // per ring
 
