@@ -160,6 +160,7 @@ block_record* block_pool::pop_ready() noexcept {
         return nullptr;
     r->unlink();
     set_ready(ready_count_ - 1);
+    ++pops_;
     return r;
 }
 
@@ -172,6 +173,7 @@ block_record* block_pool::pop_bare() noexcept {
     r->unlink();
     if (--e.bare_count == 0)
         e.place().unlink();
+    ++pops_;
     return r;
 }
 
@@ -347,14 +349,19 @@ void* block_pool::refuse(take_result why, take_result& result) noexcept {
     return nullptr;
 }
 
-// A new block; or, where there may be no more, what others have cached. None only when all are taken: when
-// nobody had free blocks in hand while all rows were looked at.
+// A new block; or, where there may be no more, what others have cached. None only when all were taken at one
+// moment, that in which all rows were empty: nobody had free blocks in hand then, and of what was in the pool
+// nothing has left it until it was looked at again. (A block that did may be back in a row by now, and free,
+// and its taker have given another one back first.)
 void* block_pool::search(const char* owner, take_result& result) noexcept {
     bool certain = false;
     uint32_t before = 0;
+    uint32_t pops = 0;
     for (unsigned looks = 0; lock();) {
         block_record* r = pop_any();
         void* block = r != nullptr ? use(*r, owner) : nullptr;
+        certain &= pops_ == pops;
+        pops = pops_;
         const bool grows = block == nullptr && blocks_ < options_.max_blocks;
         const bool grown = grows && grow();
         unlock();
@@ -542,6 +549,7 @@ block_record* block_pool::pop_excess(size_t keep, uint64_t freed_by) noexcept {
         return nullptr;
     r->unlink();
     set_ready(ready_count_ - 1);
+    ++pops_;
     r->become(block_state_in_pool::lost); // until it is known what becomes of it
     in_hands_.fetch_add(1, std::memory_order_seq_cst);
     return r;

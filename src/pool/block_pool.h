@@ -178,6 +178,7 @@ private:
     os::mutex mutex_;
     list<block_record> ready_{};         // given back last first
     std::atomic<size_t> ready_count_{0}; // written with the lock
+    uint32_t pops_ = 0;                  // blocks that have left the pool's lists so far; wraps
     list<span> sparse_{};                // extents with bare blocks
     list<span, by_rest> extents_{};
     size_t blocks_ = 0; // of all extents, and of those that are being made
