@@ -128,6 +128,22 @@ constexpr size_t object_size(size_class c) {
     return geometry_of(c).object_size;
 }
 
+// The smallest class whose objects hold `size` bytes and are all aligned, a run class perhaps: slabs begin at
+// slices, so an object is if its class's size is a multiple of the alignment (a power of two up to
+// slice_size).
+constexpr size_class class_holding(size_t size, size_t alignment) {
+    size_class c = class_holding(size < alignment ? alignment : align_up(size, alignment));
+    while (!is_run_class(c) && object_size(c) % alignment != 0)
+        c = size_class{static_cast<uint8_t>(index_of(c) + 1)};
+    return c;
+}
+
+// May an object of `room` bytes stay where it is when it is to hold `size`? That costs at most as many bytes
+// as it has left.
+constexpr bool wastes_little(size_t room, size_t size) {
+    return size <= room && size >= room / 2;
+}
+
 // Objects of these sizes lie on cache lines together: so many of them fill whole ones.
 inline constexpr size_t cache_line = 64;
 constexpr bool shares_cache_line(size_class c) {

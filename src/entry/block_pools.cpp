@@ -1,9 +1,11 @@
 // The C surface of block pools: lowtide/block_pool.h.
 #include "base/print.h"
+#include "base/versioned.h"
 #include "entry/background.h"
 #include "entry/heap.h"
 #include "lowtide/block_pool.h"
 #include "os/machine.h"
+#include "os/text_file.h"
 #include "os/vm.h"
 
 #include <cerrno>
@@ -22,8 +24,7 @@ namespace {
     char text[160];
     printer line(text);
     line.print("lowtide: {} of {}: not a block pool, or one that was destroyed\n", call, p);
-    os::write_all(2, line.text().data(), line.text().size());
-    os::abort_process();
+    os::abort_process(line.text());
 }
 
 void check(const lowtide_block_pool* p, const char* call) noexcept {
@@ -34,7 +35,7 @@ void check(const lowtide_block_pool* p, const char* call) noexcept {
 [[nodiscard]] bool read(const lowtide_block_pool_options* given, pool_options& to,
                         unsigned& populated) noexcept {
     lowtide_block_pool_options o{};
-    if (given == nullptr || given->size < sizeof(given->size) || given->size > sizeof(o))
+    if (given == nullptr || !is_known_version(*given))
         return false;
     memcpy(&o, given, given->size);
     if (o.block_size < least_pool_block || o.block_size > most_pool_block)
@@ -72,24 +73,13 @@ void* with_errno(void* block, take_result result) noexcept {
     return block;
 }
 
-struct target {
-    int fd;
-    bool failed = false;
-};
-
 bool print_to(lowtide_block_pool& p, int fd) noexcept {
-    target to{fd};
+    os::text_file file{fd};
     char buffer[512];
-    printer out(
-        buffer,
-        [](void* context, const char* text, size_t size) noexcept {
-            auto* t = static_cast<target*>(context);
-            t->failed = t->failed || !os::write_all(t->fd, text, size);
-        },
-        &to);
+    printer out(buffer, os::text_file::write, &file);
     p.print(out);
     out.flush();
-    return !to.failed;
+    return file.whole;
 }
 
 } // namespace
@@ -129,10 +119,8 @@ int lowtide_block_pool_destroy(lowtide_block_pool* p) {
         return 0;
     }
     the_heap.pools().add(*p);
-    char text[128];
-    printer line(text);
-    line.print("lowtide: lowtide_block_pool_destroy: blocks are taken:\n");
-    os::write_all(2, line.text().data(), line.text().size());
+    constexpr std::string_view line = "lowtide: lowtide_block_pool_destroy: blocks are taken:\n";
+    os::write_all(2, line.data(), line.size());
     print_to(*p, 2);
     errno = EBUSY;
     return -1;
@@ -174,16 +162,9 @@ size_t lowtide_block_pool_trim(lowtide_block_pool* p) {
 
 int lowtide_block_pool_stats(lowtide_block_pool* p, lowtide_block_pool_statistics* out) {
     check(p, "lowtide_block_pool_stats");
-    if (out == nullptr || out->size < sizeof(out->size)) {
-        errno = EINVAL;
-        return -1;
-    }
     const pool_counts n = p->counts();
-    lowtide_block_pool_statistics s{sizeof(s), p->bytes_a_block(), n.taken,   n.cached,
-                                    n.ready,   n.returned,         n.refused, n.waits};
-    s.size = out->size < sizeof(s) ? out->size : sizeof(s);
-    memcpy(out, &s, s.size);
-    return 0;
+    return give_known_fields(
+        {sizeof(*out), p->bytes_a_block(), n.taken, n.cached, n.ready, n.returned, n.refused, n.waits}, out);
 }
 
 int lowtide_block_pool_print(lowtide_block_pool* p, int fd) {

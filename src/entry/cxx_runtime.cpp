@@ -30,8 +30,7 @@ namespace {
     line.print(
         "lowtide: operator new of {} bytes failed, and no C++ run-time library is there to throw bad_alloc\n",
         size);
-    os::write_all(2, line.text().data(), line.text().size());
-    os::abort_process();
+    os::abort_process(line.text());
 }
 
 } // namespace

@@ -113,14 +113,8 @@ void* heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
     zeroed = false;
     size = size == 0 ? 1 : size;
     if (alignment <= slice_size && size <= max_slab_object) {
-        size_class c = class_holding(size);
-        // An object is aligned if its class's size is a multiple of the alignment: slabs begin at slices.
-        if (alignment > min_alignment) {
-            c = class_holding(size < alignment ? alignment : align_up(size, alignment));
-            while (!is_run_class(c) && object_size(c) % alignment != 0)
-                c = size_class{static_cast<uint8_t>(index_of(c) + 1)};
-        }
-        return front_.allocate(c);
+        return front_.allocate(alignment > min_alignment ? class_holding(size, alignment)
+                                                         : class_holding(size));
     }
     if (alignment > block_size || size >= settings_.huge_bytes ||
         (alignment > slice_size && size > block_size)) {
@@ -425,7 +419,7 @@ void* heap::reallocate(void* p, size_t size) noexcept {
         return own_heap::of(s)->reallocate(s, p, size);
     switch (s.kind) {
     case span_kind::slab:
-        if (wastes_little(s.sc, size) || class_holding(size) == s.sc)
+        if (wastes_little(object_size(s.sc), size) || class_holding(size) == s.sc)
             return p;
         break;
     case span_kind::run:

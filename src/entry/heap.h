@@ -38,7 +38,8 @@ public:
     // class. False: reallocate() knows.
     [[nodiscard]] bool stays(const void* p, size_t size) const noexcept {
         const size_class c = map_->class_at(reinterpret_cast<uintptr_t>(p));
-        return c != size_class{} && !is_run_class(c) && wastes_little(c, size) && !settings_.check;
+        return c != size_class{} && !is_run_class(c) && wastes_little(object_size(c), size) &&
+               !settings_.check;
     }
     // Does not return when `p` can't be what was got for this size and alignment (a power of two).
     [[gnu::cold]] void check_size(const void* p, size_t alignment, size_t size, const char* call) noexcept;
@@ -80,10 +81,6 @@ public:
     [[nodiscard]] os::rseq_support policy() const noexcept { return front_.words().policy(); }
 
 private:
-    // Staying costs at most as many bytes as the object has left.
-    static bool wastes_little(size_class c, size_t size) {
-        return size <= object_size(c) && size >= object_size(c) / 2;
-    }
     bool start_once() noexcept;
     void read_options() noexcept;
     [[gnu::cold, gnu::noinline]] void read_option_file() noexcept;

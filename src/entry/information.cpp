@@ -1,6 +1,7 @@
 // The C surface that asks about the allocator or tells it something: glibc's malloc_trim(3), mallopt(3),
 // mallinfo(3), malloc_stats(3), malloc_info(3), and lowtide/lowtide.h. Any thread may call these, before main
 // too.
+#include "base/versioned.h"
 #include "entry/fast_path.h"
 #include "entry/heap.h"
 #include "lowtide/lowtide.h"
@@ -116,10 +117,6 @@ int lowtide_owns(const void* p) noexcept {
 }
 
 int lowtide_stats(struct lowtide_statistics* out) noexcept {
-    if (out == nullptr || out->size < sizeof(out->size)) {
-        errno = EINVAL;
-        return -1;
-    }
     const account a = current_account();
     const struct lowtide_statistics now = {sizeof(now),
                                            a.live_bytes,
@@ -128,10 +125,7 @@ int lowtide_stats(struct lowtide_statistics* out) noexcept {
                                            a.pages.committed_bytes + a.huge_bytes,
                                            a.returned_bytes,
                                            a.metadata_bytes};
-    const size_t known = out->size < sizeof(now) ? out->size : sizeof(now);
-    memcpy(out, &now, known);
-    out->size = known;
-    return 0;
+    return give_known_fields(now, out);
 }
 
 } // extern "C"

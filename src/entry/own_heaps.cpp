@@ -1,5 +1,6 @@
 // The C surface of heaps of one's own: lowtide/heap.h.
 #include "base/print.h"
+#include "base/versioned.h"
 #include "entry/fast_path.h"
 #include "entry/heap.h"
 #include "guard/wrong_free.h"
@@ -7,7 +8,6 @@
 #include "os/machine.h"
 
 #include <cerrno>
-#include <cstring>
 #include <new>
 
 using namespace lowtide;
@@ -22,8 +22,7 @@ namespace {
     char text[256];
     printer line(text);
     line.print("lowtide: {} of {}: {}\n", call, what, is);
-    os::write_all(2, line.text().data(), line.text().size());
-    os::abort_process();
+    os::abort_process(line.text());
 }
 
 void check(const lowtide_heap* h, const char* call) noexcept {
@@ -142,15 +141,8 @@ int lowtide_heap_walk(lowtide_heap* h, int (*visit)(void*, size_t, void*), void*
 
 int lowtide_heap_stats(lowtide_heap* h, lowtide_heap_statistics* out) {
     check(h, "lowtide_heap_stats");
-    if (out == nullptr || out->size < sizeof(out->size)) {
-        errno = EINVAL;
-        return -1;
-    }
     const own_heap_counts n = h->counts();
-    lowtide_heap_statistics s{sizeof(s), n.objects, n.live_bytes, n.held_bytes};
-    s.size = out->size < sizeof(s) ? out->size : sizeof(s);
-    memcpy(out, &s, s.size);
-    return 0;
+    return give_known_fields({sizeof(*out), n.objects, n.live_bytes, n.held_bytes}, out);
 }
 }
 

@@ -8,6 +8,7 @@
 #include "os/environment.h"
 #include "os/generation.h"
 #include "os/machine.h"
+#include "os/text_file.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -62,16 +63,6 @@ bool is_own_pid(std::string_view text) {
     reporting_process = os::process_id();
 }
 
-struct report_file {
-    int fd;
-    bool whole = true; // everything so far could be written
-};
-
-[[gnu::cold]] void to_file(void* file, const char* text, size_t size) noexcept {
-    auto& to = *static_cast<report_file*>(file);
-    to.whole = to.whole && os::write_all(to.fd, text, size);
-}
-
 __attribute__((constructor)) void begin() {
     the_heap.start();
     // A child notices by itself, at its first lock, where the kernel wipes a page for it. An emulator may
@@ -85,7 +76,7 @@ __attribute__((constructor)) void begin() {
 
 [[gnu::cold]] void write_report() {
     const bool to_stderr = std::string_view(report_path) == "-";
-    report_file file{to_stderr ? 2 : os::create_file(report_path)};
+    os::text_file file{to_stderr ? 2 : os::create_file(report_path)};
     if (file.fd < 0) {
         complain("lowtide: the report can't be written: the file can't be opened\n");
         return;
@@ -93,7 +84,7 @@ __attribute__((constructor)) void begin() {
     account a;
     the_heap.fill(a);
     char buffer[1024];
-    printer out(buffer, to_file, &file);
+    printer out(buffer, os::text_file::write, &file);
     out.print("lowtide {} report for process {}\n", LOWTIDE_VERSION, os::process_id());
     print_process(out);
     print_account(out, a);

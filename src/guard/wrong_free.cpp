@@ -5,11 +5,6 @@
 
 namespace lowtide {
 
-[[noreturn]] static void end_with(const printer& line) noexcept {
-    os::write_all(2, line.text().data(), line.text().size());
-    os::abort_process();
-}
-
 void report_wrong_pointer(const char* call, free_error error, const void* p, const span* s) noexcept {
     char text[256];
     printer line(text);
@@ -33,7 +28,7 @@ void report_wrong_pointer(const char* call, free_error error, const void* p, con
             "lowtide: {} of {}: not a pointer from this allocator, or one to a huge block that is gone\n",
             call, p);
     }
-    end_with(line);
+    os::abort_process(line.text());
 }
 
 void report_pool_block(const char* call, const void* p) noexcept {
@@ -41,7 +36,7 @@ void report_pool_block(const char* call, const void* p) noexcept {
     printer line(text);
     line.print("lowtide: {} of {}: that is in a block pool, to which lowtide_block_pool_give gives it back\n",
                call, p);
-    end_with(line);
+    os::abort_process(line.text());
 }
 
 void report_wrong_size(const char* call, const void* p, size_t usable, size_t alignment,
@@ -50,7 +45,7 @@ void report_wrong_size(const char* call, const void* p, size_t usable, size_t al
     printer line(text);
     line.print("lowtide: {} of {} with size {} and alignment {}: this block has {} bytes\n", call, p, size,
                alignment, usable);
-    end_with(line);
+    os::abort_process(line.text());
 }
 
 } // namespace lowtide

@@ -231,4 +231,9 @@ void abort_process() noexcept {
     abort();
 }
 
+void abort_process(std::string_view line) noexcept {
+    write_all(2, line.data(), line.size());
+    abort_process();
+}
+
 } // namespace lowtide::os

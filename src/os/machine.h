@@ -72,4 +72,7 @@ struct usage {
 // SIGABRT, with the default action if a handler returns. Does not return.
 [[noreturn, gnu::cold]] void abort_process() noexcept;
 
+// The same, with a last line on standard error.
+[[noreturn, gnu::cold]] void abort_process(std::string_view line) noexcept;
+
 } // namespace lowtide::os

@@ -1,7 +1,7 @@
-// A span is a stretch of slices with one purpose: a slab of equal objects, a run that is one object, the blocks
-// of a pool, or a mapping of its own. Its description lives away from the memory it describes (a huge one's in the page in
-// front of it), so a program that writes out of bounds can't reach it, and the memory can go back page by
-// page.
+// A span is a stretch of slices with one purpose: a slab of equal objects, a run that is one object, the
+// blocks of a pool, or a mapping of its own. Its description lives away from the memory it describes (a huge
+// one's in the page in front of it), so a program that writes out of bounds can't reach it, and the memory
+// can go back page by page.
 #pragma once
 
 #include "base/list.h"

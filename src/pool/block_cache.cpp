@@ -35,12 +35,14 @@ block_cache::row& block_cache::own_row() noexcept {
 }
 
 // While it lives, a row of the locked policy is its own; not where a signal handler has interrupted the
-// holder.
+// holder. One of a concurrency id has no lock.
 class block_cache::held_row {
 public:
-    explicit held_row(row& r) noexcept : row_(r), held_(r.lock.lock() != os::acquired::mine) {}
+    held_row(const block_cache& of, row& r) noexcept
+        : row_(r), locks_(of.policy_ == os::rseq_support::locked),
+          held_(!locks_ || r.lock.lock() != os::acquired::mine) {}
     ~held_row() {
-        if (held_)
+        if (locks_ && held_)
             row_.lock.unlock();
     }
     held_row(const held_row&) = delete;
@@ -49,6 +51,7 @@ public:
 
 private:
     row& row_;
+    const bool locks_;
     const bool held_;
 };
 
@@ -66,7 +69,7 @@ void* block_cache::pop() noexcept {
 void* block_cache::pop_otherwise() noexcept {
     if (policy_ == os::rseq_support::locked) {
         row& own = own_row();
-        const held_row held(own);
+        const held_row held(*this, own);
         if (!held || is_closed())
             return nullptr;
         void* record = *reinterpret_cast<void**>(own.word - sizeof(void*));
@@ -94,7 +97,7 @@ bool block_cache::push(void* record) noexcept {
 bool block_cache::push_otherwise(void* record) noexcept {
     if (policy_ == os::rseq_support::locked) {
         row& own = own_row();
-        const held_row held(own);
+        const held_row held(*this, own);
         if (!held || is_closed() || own.word % MAGAZINE_BYTES == 0)
             return false;
         *reinterpret_cast<void**>(own.word) = record;
@@ -112,7 +115,7 @@ bool block_cache::push_otherwise(void* record) noexcept {
 bool block_cache::exchange(uint64_t next, uint64_t& previous) noexcept {
     if (policy_ == os::rseq_support::locked) {
         row& own = own_row();
-        const held_row held(own);
+        const held_row held(*this, own);
         if (!held || is_closed())
             return false;
         previous = own.word;
@@ -180,16 +183,10 @@ magazine* block_cache::collect(bool rested) noexcept {
     if (rested && !has_rested())
         return nullptr;
     close();
-    if (policy_ == os::rseq_support::locked) {
+    if (policy_ == os::rseq_support::locked || os::restart_sequences())
         for (unsigned i = 0; i < count_; ++i)
-            if (const held_row held(rows_[i]); held)
+            if (const held_row held(*this, rows_[i]); held)
                 all = take_row(rows_[i], rested, all);
-        open();
-        return all;
-    }
-    if (os::restart_sequences())
-        for (unsigned i = 0; i < count_; ++i)
-            all = take_row(rows_[i], rested, all);
     open();
     return all;
 }
@@ -204,12 +201,10 @@ bool block_cache::is_empty() const noexcept {
 size_t block_cache::count() const noexcept {
     size_t total = 0;
     for (unsigned i = 0; i < count_; ++i) {
-        const bool locked = policy_ == os::rseq_support::locked && rows_[i].lock.lock() != os::acquired::mine;
+        const held_row held(*this, rows_[i]);
         const uint64_t word = __atomic_load_n(&rows_[i].word, __ATOMIC_RELAXED);
         const unsigned blocks = word == nothing() ? 0 : stock::unpacked(word).count;
         total += blocks <= max_magazine_capacity ? blocks : 0; // torn by a running thread
-        if (locked)
-            rows_[i].lock.unlock();
     }
     return total;
 }

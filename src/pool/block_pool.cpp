@@ -30,8 +30,7 @@ constexpr unsigned most_owners = 64;
     char text[256];
     printer line(text);
     line.print("lowtide: {} of {}: {} (pool \"{}\")\n", call, p, what, pool);
-    os::write_all(2, line.text().data(), line.text().size());
-    os::abort_process();
+    os::abort_process(line.text());
 }
 
 constexpr size_t extent_bytes(uint32_t capacity) {
@@ -49,6 +48,7 @@ pool_extent& extent_of(span& s) noexcept {
 bool block_pool::start(const pool_options& o) noexcept {
     options_ = o;
     strncpy(name_, o.name, sizeof(name_) - 1);
+    options_.name = name_; // the caller's may be gone tomorrow
     generation_.store(os::generation(), std::memory_order_relaxed);
     last_gather_ms_ = around_.source->now_ms();
     // Several to a block of the page tier, or a run for each.

@@ -117,7 +117,6 @@ public:
 
     [[nodiscard]] bool is_alive() const noexcept { return magic_ == magic; }
     [[nodiscard]] size_t bytes_a_block() const noexcept { return options_.block_size; }
-    [[nodiscard]] const char* name() const noexcept { return name_; }
 
 private:
     [[nodiscard]] bool lock() noexcept;

@@ -1,6 +1,7 @@
 #include "pool/own_heap.h"
 
 #include "os/vm.h"
+#include "pages/runs.h"
 
 #include <cstring>
 
@@ -17,11 +18,6 @@ constexpr uint32_t most_bitmap_words = [] {
     return most;
 }();
 
-// Staying costs at most as many bytes as the object has left.
-bool wastes_little(const span& s, size_t size) noexcept {
-    return size <= s.object_size && size >= s.object_size / 2;
-}
-
 } // namespace
 
 own_heap::own_heap(const heap_surroundings& around, slab_shards* shards, const char* name) noexcept
@@ -32,9 +28,8 @@ own_heap::own_heap(const heap_surroundings& around, slab_shards* shards, const c
 // ---- allocate
 
 void* own_heap::allocate_run(size_t size, size_t alignment, bool& zeroed) noexcept {
-    constexpr size_t most = size_t{1} << 44; // as run_tier has it
     constexpr size_t record = sizeof(owned_prefix) + sizeof(span);
-    if (size > most || alignment > most)
+    if (size > max_run_bytes || alignment > max_run_bytes)
         return nullptr;
     auto* prefix = static_cast<owned_prefix*>(around_.records->allocate(record));
     if (prefix == nullptr)
@@ -73,13 +68,9 @@ void own_heap::uncount_run(const span& s) noexcept {
 void* own_heap::try_allocate(size_t size, size_t alignment, bool& zeroed) noexcept {
     zeroed = false;
     size = size == 0 ? 1 : size;
-    const size_t wanted = alignment > min_alignment ? align_up(size, alignment) : size;
-    if (wanted > max_slab_object || alignment > slice_size)
+    if (size > max_slab_object || alignment > slice_size)
         return allocate_run(size, alignment, zeroed);
-    // An object is aligned if its class's size is a multiple of the alignment: slabs begin at slices.
-    size_class c = class_holding(wanted);
-    while (!is_run_class(c) && object_size(c) % alignment != 0)
-        c = size_class{static_cast<uint8_t>(index_of(c) + 1)};
+    const size_class c = class_holding(size, alignment);
     if (is_run_class(c))
         return allocate_run(size, alignment, zeroed);
     void* object = nullptr;
@@ -127,7 +118,7 @@ void own_heap::release(span& s, void* object) noexcept {
 }
 
 void* own_heap::reallocate(span& s, void* object, size_t size) noexcept {
-    if (wastes_little(s, size))
+    if (wastes_little(s.object_size, size))
         return object;
     const slice_count wanted = slice_count::holding(size);
     if (s.kind == span_kind::run && size <= max_request / 2 && wanted.n > s.length.n &&

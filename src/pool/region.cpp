@@ -11,8 +11,10 @@
 #include "base/list.h"
 #include "base/print.h"
 #include "base/units.h"
+#include "base/versioned.h"
 #include "lowtide/region.h"
 #include "os/machine.h"
+#include "os/text_file.h"
 #include "pool/quarantine.h"
 
 #include <cerrno>
@@ -61,6 +63,17 @@ struct dependent : list_node<> {
     void* data = nullptr;
 };
 
+struct chunk_sizes {
+    size_t first = 0;
+    size_t largest = 0;
+
+    [[nodiscard]] bool are_valid() const {
+        return largest <= most_largest_chunk && first >= least_first_chunk && first <= largest;
+    }
+    // Of the chunk behind one of so many bytes.
+    [[nodiscard]] size_t after(size_t bytes) const { return bytes < largest / 2 ? bytes * 2 : largest; }
+};
+
 enum class region_state : uint8_t {
     idle,
     emptying,  // by a call that is running
@@ -84,9 +97,8 @@ struct lowtide_region : lowtide_region_window {
     size_t limited_bytes = 0; // with a limit: held by this one and its descendants
     size_t held = 0;
     size_t refused = 0;
-    size_t first_chunk = 0;
+    chunk_sizes sizes{};
     size_t next_chunk = 0;
-    size_t largest_chunk = 0;
     unsigned warm_chunks = 0;
     region_state state = region_state::idle;
     bool doomed = false; // to be destroyed by the call that empties it, not only reset
@@ -104,8 +116,7 @@ constinit bool all_guarded = false;
     char text[160];
     printer line(text);
     line.print("lowtide: {} of {}: not a region, or one that was destroyed\n", call, r);
-    os::write_all(2, line.text().data(), line.text().size());
-    os::abort_process();
+    os::abort_process(line.text());
 }
 
 void check(const lowtide_region* r, const char* call) noexcept {
@@ -174,7 +185,7 @@ void free_blocks(lowtide_region& r) noexcept {
 }
 
 size_t most_in_chunk(const lowtide_region& r) noexcept {
-    return r.largest_chunk / block_share;
+    return r.sizes.largest / block_share;
 }
 
 size_t rest_of_chunk(const lowtide_region& r) noexcept {
@@ -265,7 +276,7 @@ chunk* get_chunk(lowtide_region& r, size_t bytes) noexcept {
         return nullptr;
     c->bytes = wanted;
     account(r, wanted);
-    r.next_chunk = wanted < r.largest_chunk / 2 ? wanted * 2 : r.largest_chunk;
+    r.next_chunk = r.sizes.after(wanted);
     return c;
 }
 
@@ -387,7 +398,7 @@ void renew(lowtide_region& r) noexcept {
     r.state = region_state::idle;
     free_blocks(r);
     keep_warm(r);
-    r.next_chunk = r.first_chunk < r.largest_chunk / 2 ? r.first_chunk * 2 : r.largest_chunk;
+    r.next_chunk = r.sizes.after(r.sizes.first);
     begin_window(r);
 }
 
@@ -469,23 +480,12 @@ const lowtide_region_options* whole(const lowtide_region_options* given,
         return &no_options;
     if (given->size == sizeof(copy))
         return given;
-    if (given->size < sizeof(given->size) || given->size > sizeof(copy))
+    if (!is_known_version(*given))
         return nullptr;
     copy = {};
     memcpy(&copy, given, given->size);
     return &copy;
 }
-
-struct chunk_sizes {
-    size_t first;
-    size_t largest;
-
-    [[nodiscard]] bool are_valid() const {
-        return largest <= most_largest_chunk && first >= least_first_chunk && first <= largest;
-    }
-    // Of the chunk behind one of so many bytes.
-    [[nodiscard]] size_t after(size_t bytes) const { return bytes < largest / 2 ? bytes * 2 : largest; }
-};
 
 chunk_sizes sizes_of(const lowtide_region_options& o) noexcept {
     size_t largest = o.largest_chunk;
@@ -537,8 +537,7 @@ lowtide_region* lowtide_region_create(lowtide_region* parent, const lowtide_regi
     r->in_parent.data = r;
     r->limit = o->limit;
     r->limited = o->limit != 0 ? r : parent == nullptr ? nullptr : parent->limited;
-    r->first_chunk = sizes.first;
-    r->largest_chunk = sizes.largest;
+    r->sizes = sizes;
     r->warm_chunks = o->warm_chunks;
     r->guarded = o->guarded != 0 || all_guarded; // behind malloc, which reads the options
     r->name[0] = r->name[sizeof(r->name) - 1] = '\0';
@@ -703,31 +702,16 @@ const char* lowtide_region_name(const lowtide_region* r) {
 
 int lowtide_region_stats(const lowtide_region* r, lowtide_region_statistics* out) {
     check(r, "lowtide_region_stats");
-    if (out == nullptr || out->size < sizeof(out->size)) {
-        errno = EINVAL;
-        return -1;
-    }
     lowtide_region_statistics s = describe(*r);
     for_each_in_tree(*r, [&s](const lowtide_region& one, unsigned) { s.tree_held += one.held; });
-    s.size = out->size < sizeof(s) ? out->size : sizeof(s);
-    memcpy(out, &s, s.size);
-    return 0;
+    return give_known_fields(s, out);
 }
 
 int lowtide_region_print(const lowtide_region* r, int fd) {
     check(r, "lowtide_region_print");
-    struct target {
-        int fd;
-        bool failed;
-    } to{fd, false};
+    os::text_file file{fd};
     char buffer[512];
-    printer out(
-        buffer,
-        [](void* context, const char* text, size_t size) noexcept {
-            auto* t = static_cast<target*>(context);
-            t->failed = t->failed || !os::write_all(t->fd, text, size);
-        },
-        &to);
+    printer out(buffer, os::text_file::write, &file);
     for_each_in_tree(*r, [&out](const lowtide_region& one, unsigned depth) {
         const lowtide_region_statistics s = describe(one);
         for (unsigned i = 0; i < depth; ++i)
@@ -740,7 +724,7 @@ int lowtide_region_print(const lowtide_region* r, int fd) {
         out.print("\n");
     });
     out.flush();
-    if (!to.failed)
+    if (file.whole)
         return 0;
     errno = EIO;
     return -1;

@@ -15,35 +15,6 @@ uint32_t count_free(span& s) {
 
 } // namespace
 
-// ---- the spans of an owner
-
-void span_owner::add(owned_prefix& p) noexcept {
-    if (!lock())
-        return;
-    spans_.push_back(p);
-    mutex_.unlock_outermost();
-}
-
-bool span_owner::remove(owned_prefix& p) noexcept {
-    if (!lock())
-        return false;
-    if (p.linked()) // what was being added when a thread died in a fork never was
-        p.unlink();
-    mutex_.unlock_outermost();
-    return true;
-}
-
-void span_owner::begin_walk(owned_prefix& mark) noexcept {
-    if (!lock())
-        return;
-    spans_.push_front(mark);
-    mutex_.unlock_outermost();
-}
-
-void span_owner::end_walk(owned_prefix& mark) noexcept {
-    static_cast<void>(remove(mark));
-}
-
 // ---- lock and repair
 
 bool slab_tier::lock(size_class c) noexcept {

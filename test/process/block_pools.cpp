@@ -248,7 +248,6 @@ std::string flags_of(const void* p) {
 } // namespace
 
 // --- fork
-// ---------------------------------------------------------------------------------------------------
 
 PROMISE(fork_child_can_use_pools_and_heaps_whatever_the_parents_threads_do_with_them) {
     require_children_can_use_pools();
@@ -262,7 +261,6 @@ PROMISE(fork_child_can_use_pools_and_heaps_without_rseq) {
 }
 
 // --- the tide
-// -----------------------------------------------------------------------------------------------
 
 PART(excess_goes_back) {
     require_excess_goes_back();
@@ -324,7 +322,6 @@ PROMISE(what_a_heap_had_goes_back_with_it) {
 }
 
 // --- limits
-// -------------------------------------------------------------------------------------------------
 
 PART(limited) {
     lowtide_block_pool* p = make_pool(kMebibyte);
@@ -368,7 +365,6 @@ PROMISE(a_pool_whose_memory_is_locked_can_be_destroyed) {
 }
 
 // --- huge pages
-// ---------------------------------------------------------------------------------------------
 
 PROMISE(pools_of_whole_huge_pages_may_have_them_and_those_that_must_not_have_none) {
     // Where the first blocks of a process lie there are none.
@@ -400,7 +396,6 @@ PROMISE(pools_of_whole_huge_pages_may_have_them_and_those_that_must_not_have_non
 }
 
 // --- steady state
-// -------------------------------------------------------------------------------------------
 
 PROMISE(a_pool_in_its_steady_state_faults_nothing_in_and_makes_no_block) {
     lowtide_block_pool* p = make_pool(64 * 1024);
@@ -419,7 +414,6 @@ PROMISE(a_pool_in_its_steady_state_faults_nothing_in_and_makes_no_block) {
 }
 
 // --- what must not be freed like that
-// -----------------------------------------------------------------------
 
 PART(pool_block_freed) {
     lowtide_block_pool* p = make_pool(64 * 1024);
@@ -529,7 +523,6 @@ PROMISE(options_that_cannot_be_are_refused) {
 }
 
 // --- heaps
-// --------------------------------------------------------------------------------------------------
 
 PROMISE(a_heaps_functions_do_what_mallocs_do) {
     lowtide_heap* h = lowtide_heap_create("a name of more than thirty-one characters");

@@ -1,0 +1,32 @@
+#include "slab/span_owner.h"
+
+namespace lowtide {
+
+void span_owner::add(owned_prefix& p) noexcept {
+    if (!lock())
+        return;
+    spans_.push_back(p);
+    mutex_.unlock_outermost();
+}
+
+bool span_owner::remove(owned_prefix& p) noexcept {
+    if (!lock())
+        return false;
+    if (p.linked()) // what was being added when a thread died in a fork never was
+        p.unlink();
+    mutex_.unlock_outermost();
+    return true;
+}
+
+void span_owner::begin_walk(owned_prefix& mark) noexcept {
+    if (!lock())
+        return;
+    spans_.push_front(mark);
+    mutex_.unlock_outermost();
+}
+
+void span_owner::end_walk(owned_prefix& mark) noexcept {
+    static_cast<void>(remove(mark));
+}
+
+} // namespace lowtide
