@@ -283,6 +283,7 @@ pool_surroundings heap::surroundings_of_pools() noexcept {
             {restarts ? front_.words().policy() : os::rseq_support::locked, front_.words().place(),
              front_.words().rows()},
             []() noexcept { the_background.note_call(); },
+            []() noexcept { return the_heap.front_.is_attended(); },
             []() noexcept { return the_heap.trim(); }};
 }
 

@@ -27,7 +27,7 @@ struct magazine {
     [[nodiscard]] void** word(unsigned index) { return reinterpret_cast<void**>(this) + index; }
     [[nodiscard]] unsigned capacity() const { return magazine_words - bottom; }
 
-    // Only while it is empty and ours.
+    // Only while it is ours, and empty or what it has lies where it will be looked for.
     void set_capacity(unsigned objects) {
         bottom = magazine_words - objects;
         *word(bottom - 1) = nullptr;

@@ -2,7 +2,7 @@
 
 namespace lowtide {
 
-bool block_cache::start(metadata& records, const row_owners& owners, unsigned most) noexcept {
+bool block_cache::start(metadata& records, const row_owners& owners, bool caches) noexcept {
     none_ = static_cast<const magazine*>(records.allocate(sizeof(magazine)));
     rows_ = static_cast<row*>(records.allocate(owners.rows * sizeof(row)));
     count_ = owners.rows;
@@ -10,10 +10,10 @@ bool block_cache::start(metadata& records, const row_owners& owners, unsigned mo
         end(records);
         return false;
     }
-    capacity_ = most < max_magazine_capacity ? most : max_magazine_capacity;
+    caches_ = caches;
     policy_ = owners.policy;
     place_ = owners.place;
-    place_.closed = most == 0 ? 1 : 0;
+    place_.closed = caches ? 0 : 1;
     for (unsigned i = 0; i < count_; ++i)
         rows_[i].word = nothing();
     return true;
@@ -34,37 +34,7 @@ block_cache::row& block_cache::own_row() noexcept {
     return rows_[((os::this_thread() >> 6) * golden >> 32) % count_];
 }
 
-// While it lives, a row of the locked policy is its own; not where a signal handler has interrupted the
-// holder. One of a concurrency id has no lock.
-class block_cache::held_row {
-public:
-    held_row(const block_cache& of, row& r) noexcept
-        : row_(r), locks_(of.policy_ == os::rseq_support::locked),
-          held_(!locks_ || r.lock.lock() != os::acquired::mine) {}
-    ~held_row() {
-        if (locks_ && held_)
-            row_.lock.unlock();
-    }
-    held_row(const held_row&) = delete;
-    held_row& operator=(const held_row&) = delete;
-    explicit operator bool() const noexcept { return held_; }
-
-private:
-    row& row_;
-    const bool locks_;
-    const bool held_;
-};
-
 // ---- one row
-
-void* block_cache::pop() noexcept {
-    if (policy_ != os::rseq_support::locked) [[likely]] {
-        const uintptr_t p = lowtide_rseq_pop(&rows_[0].word, sizeof(row), &place_);
-        if (p != lowtide_rseq_aborted) [[likely]]
-            return reinterpret_cast<void*>(p);
-    }
-    return pop_otherwise();
-}
 
 void* block_cache::pop_otherwise() noexcept {
     if (policy_ == os::rseq_support::locked) {
@@ -83,15 +53,6 @@ void* block_cache::pop_otherwise() noexcept {
             return reinterpret_cast<void*>(p);
     }
     return nullptr;
-}
-
-bool block_cache::push(void* record) noexcept {
-    if (policy_ != os::rseq_support::locked) [[likely]] {
-        const uintptr_t done = lowtide_rseq_push(&rows_[0].word, sizeof(row), &place_, record);
-        if (done != lowtide_rseq_aborted) [[likely]]
-            return done != lowtide_rseq_nothing;
-    }
-    return push_otherwise(record);
 }
 
 bool block_cache::push_otherwise(void* record) noexcept {
@@ -139,57 +100,16 @@ stock block_cache::put_magazine(const stock& s) noexcept {
     return exchange(s.packed(), before) ? unpacked(before) : s;
 }
 
-stock block_cache::empty_magazine(metadata& records) const noexcept {
+stock block_cache::empty_magazine(metadata& records, unsigned capacity) const noexcept {
     if (is_closed())
         return {};
     auto* m = static_cast<magazine*>(records.allocate(sizeof(magazine)));
     if (m != nullptr)
-        m->set_capacity(capacity_);
+        m->set_capacity(capacity);
     return {m, 0};
 }
 
 // ---- all rows
-
-// Of a row that stands still.
-magazine* block_cache::take_row(row& r, bool rested, magazine* others) const noexcept {
-    const uint64_t word = r.word;
-    const bool takes = word != nothing() && (!rested || word == r.seen);
-    r.seen = takes ? nothing() : word;
-    if (!takes)
-        return others;
-    __atomic_store_n(&r.word, nothing(), __ATOMIC_RELAXED);
-    const stock s = stock::unpacked(word);
-    s.m->stored = s.count;
-    s.m->next = others;
-    return s.m;
-}
-
-// Is there a row that has been left alone? If not, they are as they were seen now.
-bool block_cache::has_rested() noexcept {
-    bool rested = false;
-    for (unsigned i = 0; i < count_; ++i) {
-        const uint64_t word = __atomic_load_n(&rows_[i].word, __ATOMIC_RELAXED);
-        rested |= word != nothing() && word == rows_[i].seen;
-    }
-    for (unsigned i = 0; i < count_ && !rested; ++i)
-        rows_[i].seen = __atomic_load_n(&rows_[i].word, __ATOMIC_RELAXED);
-    return rested;
-}
-
-// All rows stand still while they are looked at one after the other: nothing goes behind our back from one
-// that is still to come to one that was.
-magazine* block_cache::collect(bool rested) noexcept {
-    magazine* all = nullptr;
-    if (rested && !has_rested())
-        return nullptr;
-    close();
-    if (policy_ == os::rseq_support::locked || os::restart_sequences())
-        for (unsigned i = 0; i < count_; ++i)
-            if (const held_row held(*this, rows_[i]); held)
-                all = take_row(rows_[i], rested, all);
-    open();
-    return all;
-}
 
 bool block_cache::is_empty() const noexcept {
     for (unsigned i = 0; i < count_; ++i)
@@ -218,7 +138,7 @@ void block_cache::open() noexcept {
 }
 
 void block_cache::open_for_all() noexcept {
-    __atomic_store_n(&place_.closed, capacity_ == 0 ? 1 : 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&place_.closed, caches_ ? 0 : 1, __ATOMIC_SEQ_CST);
 }
 
 } // namespace lowtide

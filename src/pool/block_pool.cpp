@@ -10,9 +10,10 @@ namespace lowtide {
 
 namespace {
 
-// A magazine holds about so many bytes of blocks, within bounds.
-constexpr size_t magazine_room = 16 * mebibyte;
-constexpr unsigned least_capacity = 1;
+// A magazine holds up to so many bytes of blocks where somebody looks for those that rest in it; else, what a
+// program may keep that never comes to the end of its magazine.
+constexpr size_t most_magazine_bytes = 64 * mebibyte;
+constexpr size_t unattended_magazine_bytes = 16 * mebibyte;
 constexpr unsigned most_capacity = 64;
 // A take that is refused while others had free blocks in their hands has looked so often. Who has them runs
 // for a few microseconds, unless it has been preempted: then looking again at once doesn't help.
@@ -25,20 +26,8 @@ constexpr uint64_t gather_every_ms = 500;
 // Reports name so many owners, and the others together.
 constexpr unsigned most_owners = 64;
 
-[[noreturn, gnu::cold]] void end_with_wrong_block(const char* call, const void* p, const char* pool,
-                                                  const char* what) noexcept {
-    char text[256];
-    printer line(text);
-    line.print("lowtide: {} of {}: {} (pool \"{}\")\n", call, p, what, pool);
-    os::abort_process(line.text());
-}
-
 constexpr size_t extent_bytes(uint32_t capacity) {
     return sizeof(pool_extent) + (capacity - 1) * sizeof(block_record);
-}
-
-pool_extent& extent_of(span& s) noexcept {
-    return static_cast<pool_extent&>(s);
 }
 
 } // namespace
@@ -58,16 +47,13 @@ bool block_pool::start(const pool_options& o) noexcept {
     alignment_ = o.block_size % block_size == 0 || blocks_an_extent_ > 1 ? block_size
                  : is_power_of_two(o.block_size)                         ? o.block_size
                                                                          : slice_size;
-    size_t capacity = magazine_room / o.block_size;
-    capacity = capacity < least_capacity  ? least_capacity
-               : capacity > most_capacity ? most_capacity
-                                          : capacity;
     // All caches together hold no more than half of what may stay.
     const size_t share = o.high_watermark / 2 / around_.owners.rows;
-    capacity = share < capacity ? share : capacity;
+    most_cached_ = static_cast<unsigned>(share < most_capacity ? share : most_capacity);
+    most_cached_ = in_magazine_of(most_magazine_bytes);
     if (o.high_watermark != SIZE_MAX)
-        most_ready_ = o.high_watermark - capacity * around_.owners.rows;
-    return cache_.start(*around_.records, around_.owners, static_cast<unsigned>(capacity));
+        most_ready_ = o.high_watermark - size_t{most_cached_} * around_.owners.rows;
+    return cache_.start(*around_.records, around_.owners, most_cached_ != 0);
 }
 
 bool block_pool::end() noexcept {
@@ -88,8 +74,18 @@ bool block_pool::end() noexcept {
         extent_of(*s).clean = false;
         dissolve(extent_of(*s));
     }
+    ready_.end(*around_.records);
     cache_.end(*around_.records);
     return true;
+}
+
+unsigned block_pool::in_magazine_of(size_t bytes) const noexcept {
+    const size_t blocks = bytes < options_.block_size ? 1 : bytes / options_.block_size;
+    return blocks < most_cached_ ? static_cast<unsigned>(blocks) : most_cached_;
+}
+
+unsigned block_pool::capacity() const noexcept {
+    return in_magazine_of(around_.is_attended() ? most_magazine_bytes : unattended_magazine_bytes);
 }
 
 // ---- lock and repair
@@ -123,9 +119,8 @@ void block_pool::notice_fork() noexcept {
 // A thread that died in a fork held the lock. The states of the records are the truth, each written in one
 // go; an extent that was being added or dissolved is lost.
 void block_pool::rebuild() noexcept {
-    ready_.forget();
+    ready_.clear();
     sparse_.forget();
-    size_t ready = 0;
     blocks_ = 0;
     extents_.forget();
     around_.pages->for_each_span([&](span& s) {
@@ -142,24 +137,22 @@ void block_pool::rebuild() noexcept {
             block_record& r = e.records[i];
             r.forget();
             if (r.is(block_state_in_pool::ready)) {
-                ready_.push_back(r);
-                ++ready;
+                ready_.push_front(r);
             } else if (r.is(block_state_in_pool::bare)) {
                 make_bare(r);
             }
         }
     });
-    set_ready(ready);
+    note_ready();
 }
 
 // ---- records; with the lock
 
 block_record* block_pool::pop_ready() noexcept {
-    block_record* r = ready_.front();
+    block_record* r = ready_.pop_front();
     if (r == nullptr)
         return nullptr;
-    r->unlink();
-    set_ready(ready_count_ - 1);
+    note_ready();
     ++pops_;
     return r;
 }
@@ -186,7 +179,7 @@ void block_pool::make_ready(block_record& r, uint64_t now) noexcept {
     r.become(block_state_in_pool::ready);
     r.freed_ms = now;
     ready_.push_front(r);
-    set_ready(ready_count_ + 1);
+    note_ready();
     tell_waiter();
 }
 
@@ -260,6 +253,8 @@ void block_pool::dissolve(pool_extent& e) noexcept {
 bool block_pool::grow() noexcept {
     const size_t room = options_.max_blocks - blocks_;
     const uint32_t capacity = room < blocks_an_extent_ ? static_cast<uint32_t>(room) : blocks_an_extent_;
+    if (!ready_.reserve(*around_.records, blocks_ + capacity))
+        return false;
     blocks_ += capacity;
     in_hands_.fetch_add(1, std::memory_order_seq_cst);
     unlock();
@@ -282,22 +277,9 @@ bool block_pool::grow() noexcept {
 
 // ---- take
 
-void* block_pool::use(block_record& r, const char* owner) noexcept {
-    r.owner.store(owner, std::memory_order_relaxed);
-    r.become(block_state_in_pool::taken);
-    return reinterpret_cast<void*>(r.base);
-}
-
-void* block_pool::take(const char* owner, take_result& result) noexcept {
-    result = take_result::ok;
-    if (void* r = cache_.pop()) [[likely]]
-        return use(*static_cast<block_record*>(r), owner);
-    return take_slow(owner, result);
-}
-
 // With the lock: what is ready, up to half a magazine.
 void block_pool::refill(stock& s) noexcept {
-    for (const unsigned most = cache_.capacity() / 2; s.count < most;) {
+    for (const unsigned most = s.m->capacity() / 2; s.count < most;) {
         block_record* r = pop_ready();
         if (r == nullptr)
             return;
@@ -311,7 +293,7 @@ stock block_pool::take_in_hand() noexcept {
     notice_fork();
     in_hands_.fetch_add(1, std::memory_order_seq_cst);
     const stock s = cache_.take_magazine();
-    return s.m != nullptr ? s : cache_.empty_magazine(*around_.records);
+    return s.m != nullptr ? s : cache_.empty_magazine(*around_.records, capacity());
 }
 
 // What the row has by now, or what it refuses, goes to the pool.
@@ -468,25 +450,17 @@ void* block_pool::await(const char* owner, int ms, take_result& result) noexcept
 
 // ---- give
 
-// Does not return for anything but a block of this pool that is taken.
-block_record& block_pool::record_of(void* block, const char* call) noexcept {
+void block_pool::end_with_wrong_block(void* block) noexcept {
     const auto address = reinterpret_cast<uintptr_t>(block);
     span* s = around_.map->find(address);
-    if (s == nullptr || s->kind != span_kind::pool || extent_of(*s).owner != this)
-        end_with_wrong_block(call, block, name_, "not a block of this pool");
-    if (!is_object_start(*s, address))
-        end_with_wrong_block(call, block, name_, "not the start of a block");
-    block_record& r = extent_of(*s).records[object_index(*s, address)];
-    if (!r.is(block_state_in_pool::taken))
-        end_with_wrong_block(call, block, name_, "given back before");
-    return r;
-}
-
-void block_pool::give(void* block) noexcept {
-    block_record& r = record_of(block, "lowtide_block_pool_give");
-    r.become(block_state_in_pool::cached);
-    if (!cache_.push(&r)) [[unlikely]]
-        give_slow(r);
+    const char* what = s == nullptr || s->kind != span_kind::pool || extent_of(*s).owner != this
+                           ? "not a block of this pool"
+                       : record_of(block) == nullptr ? "not the start of a block"
+                                                     : "given back before";
+    char text[256];
+    printer line(text);
+    line.print("lowtide: lowtide_block_pool_give of {}: {} (pool \"{}\")\n", block, what, name_);
+    os::abort_process(line.text());
 }
 
 void block_pool::give_slow(block_record& r) noexcept {
@@ -520,17 +494,45 @@ void block_pool::flush(stock& s, unsigned count, uint64_t freed) noexcept {
 
 // ---- what goes back
 
+// Of a row's magazine: all blocks, or those at its bottom that have rested, go to `out`. The magazine goes
+// with them when nobody has used it.
+stock block_pool::sift(stock s, bool rested, bool same, list<block_record>& out) noexcept {
+    unsigned leave = 0;
+    for (; leave < s.count; ++leave) {
+        auto& r = *static_cast<block_record*>(s.objects()[leave]);
+        if (rested && !r.is(block_state_in_pool::rested))
+            break;
+        out.push_back(r);
+    }
+    s.count -= leave;
+    const unsigned room = s.count <= capacity() ? capacity() : s.m->capacity();
+    memmove(s.m->word(magazine_words - room), s.objects() + leave, s.count * sizeof(void*));
+    s.m->set_capacity(room);
+    for (unsigned i = 0; i < s.count; ++i)
+        static_cast<block_record*>(s.objects()[i])->become(block_state_in_pool::rested);
+    if (s.count != 0 || (rested && !same))
+        return s;
+    block_cache::scrap(*around_.records, s.m);
+    return {};
+}
+
 void block_pool::gather(bool rested, uint64_t freed) noexcept {
-    notice_fork();
+    if (rested && cache_.is_empty())
+        return;
+    if (!lock()) // nor would there be a way to put anything into the pool
+        return;
+    unlock();
     // Held until all is in the pool: who waits for it finds that there.
     if (gathering_.lock_outermost() == os::acquired::mine)
         return;
-    for (magazine* m = cache_.collect(rested); m != nullptr;) {
-        magazine* behind = m->next;
-        stock s{m, m->stored};
-        flush(s, s.count, freed);
-        block_cache::scrap(*around_.records, m);
-        m = behind;
+    list<block_record> found;
+    cache_.sift_rows([&](const stock& s, bool same) noexcept { return sift(s, rested, same, found); });
+    if (found.front() != nullptr && lock()) {
+        while (block_record* r = found.front()) {
+            r->unlink();
+            make_ready(*r, freed);
+        }
+        unlock();
     }
     gathering_.unlock_outermost();
 }
@@ -545,10 +547,10 @@ bool block_pool::purge(const block_record& r) noexcept {
 // With the lock: the block that has been ready the longest, if it is to go back.
 block_record* block_pool::pop_excess(size_t keep, uint64_t freed_by) noexcept {
     block_record* r = ready_.back();
-    if (r == nullptr || ready_count_ <= keep || r->freed_ms > freed_by || waiters_ != 0)
+    if (r == nullptr || ready_.count() <= keep || r->freed_ms > freed_by || waiters_ != 0)
         return nullptr;
-    r->unlink();
-    set_ready(ready_count_ - 1);
+    ready_.pop_back();
+    note_ready();
     ++pops_;
     r->become(block_state_in_pool::lost); // until it is known what becomes of it
     in_hands_.fetch_add(1, std::memory_order_seq_cst);
@@ -670,7 +672,7 @@ pool_counts block_pool::counts() noexcept {
     if (!lock())
         return n;
     n.blocks = blocks_;
-    n.ready = ready_count_;
+    n.ready = ready_.count();
     n.returned = returned_;
     n.waits = waits_;
     for_each_record([&n](const block_record& r) { n.taken += r.is(block_state_in_pool::taken) ? 1 : 0; });

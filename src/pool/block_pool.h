@@ -1,10 +1,10 @@
 // A block pool: blocks of one size out of extents, which are runs of the page tier. What lowtide/block_pool.h
 // promises is made here, but for its errno; see there.
 //
-// A block is taken (by the program), cached (its record is in a magazine of block_cache), ready (in the
-// pool's list, perhaps in memory), bare (an address without memory, in its extent's list), or on its way
-// between these in the hands of the code that runs. An extent whose blocks are all bare goes back to the page
-// tier.
+// A block is taken (by the program), cached or rested (its record is in a magazine of block_cache; rested, if
+// it has been there since before gather() was there last), ready (in the pool's list, perhaps in memory),
+// bare (an address without memory, in its extent's list), or on its way between these in the hands of the
+// code that runs. An extent whose blocks are all bare goes back to the page tier.
 //
 // One lock guards all but the caches; it is never held while memory is taken or purged. Lock order: the list
 // of pools, a pool, then the tiers below.
@@ -12,6 +12,7 @@
 
 #include "pages/page_tier.h"
 #include "pool/block_cache.h"
+#include "pool/ready_blocks.h"
 
 #include <atomic>
 
@@ -20,12 +21,12 @@ namespace lowtide {
 inline constexpr size_t least_pool_block = 4 * kibibyte;
 inline constexpr size_t most_pool_block = 64 * mebibyte;
 
-enum class block_state_in_pool : uint8_t { lost, taken, cached, ready, bare };
+enum class block_state_in_pool : uint8_t { lost, taken, cached, rested, ready, bare };
 
 struct pool_extent;
 
 // Its state belongs to who has the block; others read it to count.
-struct block_record : list_node<> {
+struct alignas(64) block_record : list_node<> {
     uintptr_t base = 0;
     std::atomic<const char*> owner{nullptr};
     pool_extent* home = nullptr;
@@ -51,6 +52,10 @@ struct pool_extent : span {
     block_record records[1]; // `capacity` of them
 };
 
+inline pool_extent& extent_of(span& s) noexcept {
+    return static_cast<pool_extent&>(s);
+}
+
 // What a pool needs of the rest of the process.
 struct pool_surroundings {
     page_tier* pages;
@@ -61,7 +66,8 @@ struct pool_surroundings {
     row_owners owners;
     void (
         *note_call)() noexcept; // a call that no cache could serve: somebody should look after the pool soon
-    size_t (*relieve)() noexcept; // memory is short: the bytes that others could give back
+    bool (*is_attended)() noexcept; // does somebody call tick() now and then?
+    size_t (*relieve)() noexcept;   // memory is short: the bytes that others could give back
 };
 
 struct pool_options {
@@ -98,11 +104,24 @@ public:
     // False, and nothing has happened but that all caches are empty, when blocks are taken.
     [[nodiscard]] bool end() noexcept;
 
-    [[nodiscard]] void* take(const char* owner, take_result& result) noexcept;
+    [[nodiscard]] void* take(const char* owner, take_result& result) noexcept {
+        result = take_result::ok;
+        if (void* r = cache_.pop()) [[likely]]
+            return use(*static_cast<block_record*>(r), owner);
+        return take_slow(owner, result);
+    }
     [[nodiscard]] void* try_take(const char* owner, take_result& result) noexcept;
     // Negative: for ever.
     [[nodiscard]] void* take_within(const char* owner, int ms, take_result& result) noexcept;
-    void give(void* block) noexcept;
+    // Does not return for anything but a block of this pool that is taken.
+    void give(void* block) noexcept {
+        block_record* r = record_of(block);
+        if (r == nullptr || !r->is(block_state_in_pool::taken)) [[unlikely]]
+            end_with_wrong_block(block);
+        r->become(block_state_in_pool::cached);
+        if (!cache_.push(r)) [[unlikely]]
+            give_slow(*r);
+    }
 
     // Makes `count` free blocks that are in memory. False when there is no memory.
     [[nodiscard]] bool populate(size_t count) noexcept;
@@ -124,14 +143,18 @@ private:
     void rebuild() noexcept;
     void notice_fork() noexcept;
 
-    [[nodiscard]] void* use(block_record& r, const char* owner) noexcept;
+    [[nodiscard]] static void* use(block_record& r, const char* owner) noexcept {
+        r.owner.store(owner, std::memory_order_relaxed);
+        r.become(block_state_in_pool::taken);
+        return reinterpret_cast<void*>(r.base);
+    }
     [[nodiscard, gnu::noinline]] void* take_slow(const char* owner, take_result& result) noexcept;
     [[nodiscard]] void* take_ready(const char* owner) noexcept;
     [[nodiscard]] void* search(const char* owner, take_result& result) noexcept;
     [[nodiscard]] void* refuse(take_result why, take_result& result) noexcept;
     [[nodiscard]] void* await(const char* owner, int ms, take_result& result) noexcept;
     void begin_to_wait() noexcept;
-    void set_ready(size_t count) noexcept { ready_count_.store(count, std::memory_order_relaxed); }
+    void note_ready() noexcept { ready_count_.store(ready_.count(), std::memory_order_relaxed); }
     [[nodiscard]] block_record* pop_ready() noexcept;
     [[nodiscard]] block_record* pop_bare() noexcept;
     [[nodiscard]] block_record* pop_any() noexcept;
@@ -148,12 +171,26 @@ private:
     }
 
     [[gnu::noinline]] void give_slow(block_record& r) noexcept;
-    [[nodiscard]] block_record& record_of(void* block, const char* call) noexcept;
+    // Null for what is not the start of a block of this pool.
+    [[nodiscard]] block_record* record_of(void* block) noexcept {
+        const auto address = reinterpret_cast<uintptr_t>(block);
+        span* s = around_.map->find(address);
+        if (s == nullptr || s->kind != span_kind::pool || extent_of(*s).owner != this) [[unlikely]]
+            return nullptr;
+        const uint32_t index = object_index(*s, address);
+        block_record* r = &extent_of(*s).records[index];
+        return index < s->capacity && r->base == address ? r : nullptr;
+    }
+    [[noreturn, gnu::cold]] void end_with_wrong_block(void* block) noexcept;
     [[nodiscard]] stock take_in_hand() noexcept;
     void put_back(const stock& s) noexcept;
     void flush(stock& s, unsigned count, uint64_t freed) noexcept;
 
     void gather(bool rested, uint64_t freed) noexcept;
+    // Of a new magazine; and what one has room for if it is to hold so many bytes.
+    [[nodiscard]] unsigned capacity() const noexcept;
+    [[nodiscard]] unsigned in_magazine_of(size_t bytes) const noexcept;
+    [[nodiscard]] stock sift(stock s, bool rested, bool same, list<block_record>& out) noexcept;
     [[nodiscard]] bool is_above_high() const noexcept {
         return ready_count_.load(std::memory_order_relaxed) > most_ready_;
     }
@@ -173,9 +210,10 @@ private:
     size_t alignment_ = 0;
     uint32_t blocks_an_extent_ = 1;
     size_t most_ready_ = SIZE_MAX; // the high watermark, but for what the caches may hold
+    unsigned most_cached_ = 0;     // in a magazine
     block_cache cache_;
     os::mutex mutex_;
-    list<block_record> ready_{};         // given back last first
+    ready_blocks ready_;
     std::atomic<size_t> ready_count_{0}; // written with the lock
     uint32_t pops_ = 0;                  // blocks that have left the pool's lists so far; wraps
     list<span> sparse_{};                // extents with bare blocks

@@ -4,6 +4,7 @@
 #include "support/pool_test.h"
 
 #include <thread>
+#include <utility>
 
 namespace lowtide::test {
 namespace {
@@ -12,7 +13,7 @@ class block_caches : public testing::TestWithParam<os::rseq_support> {
 protected:
     block_caches() {
         owners = owners_of(GetParam());
-        EXPECT_TRUE(cache.start(records, owners, 3));
+        EXPECT_TRUE(cache.start(records, owners, true));
     }
     ~block_caches() override {
         static_cast<void>(drain());
@@ -20,16 +21,26 @@ protected:
     }
 
     // Of a thread that stays on its processor only this is certain.
-    void install() { EXPECT_EQ(cache.put_magazine(cache.empty_magazine(records)).m, nullptr); }
-    size_t drain(bool rested = false) {
+    void install() { EXPECT_EQ(cache.put_magazine(cache.empty_magazine(records, 3)).m, nullptr); }
+    // All blocks and magazines; how many blocks these were.
+    size_t drain() {
         size_t blocks = 0;
-        for (magazine* m = cache.collect(rested); m != nullptr;) {
-            magazine* behind = m->next;
-            blocks += m->stored;
-            block_cache::scrap(records, m);
-            m = behind;
-        }
+        cache.sift_rows([&](const stock& s, bool) {
+            blocks += s.count;
+            block_cache::scrap(records, s.m);
+            return stock{};
+        });
         return blocks;
+    }
+    // What a call of sift_rows that changes nothing sees: for each row, how many blocks, and whether these
+    // are `same`.
+    std::vector<std::pair<unsigned, bool>> look() {
+        std::vector<std::pair<unsigned, bool>> seen;
+        cache.sift_rows([&](const stock& s, bool same) {
+            seen.emplace_back(s.count, same);
+            return s;
+        });
+        return seen;
     }
     // On one processor, so that rows don't change meanwhile.
     void stay() {
@@ -59,7 +70,7 @@ TEST_P(block_caches, without_a_magazine_are_empty_and_full) {
     EXPECT_EQ(cache.take_magazine().m, nullptr);
     EXPECT_TRUE(cache.is_empty());
     EXPECT_EQ(cache.count(), 0u);
-    EXPECT_EQ(cache.collect(false), nullptr);
+    EXPECT_TRUE(look().empty());
 }
 
 TEST_P(block_caches, hold_what_their_magazine_has_room_for_last_in_first_out) {
@@ -85,7 +96,7 @@ TEST_P(block_caches, refuse_everything_while_they_are_closed_and_have_what_they_
         EXPECT_EQ(cache.pop(), nullptr);
         EXPECT_FALSE(cache.push(&objects[1]));
         EXPECT_EQ(cache.take_magazine().m, nullptr);
-        EXPECT_EQ(cache.empty_magazine(records).m, nullptr) << "it could only be thrown away";
+        EXPECT_EQ(cache.empty_magazine(records, 3).m, nullptr) << "it could only be thrown away";
         cache.open();
         EXPECT_EQ(cache.pop(), nullptr) << "as often as it was closed";
         cache.open();
@@ -100,7 +111,7 @@ TEST_P(block_caches, refuse_everything_while_they_are_closed_and_have_what_they_
 TEST_P(block_caches, are_collected_from_all_rows) {
     for (int i = 0; i < 2; ++i)
         on_one_processor([&] {
-            static_cast<void>(cache.put_magazine(cache.empty_magazine(records)));
+            static_cast<void>(cache.put_magazine(cache.empty_magazine(records, 3)));
             EXPECT_TRUE(cache.push(&objects[i]));
         });
     const size_t held = cache.count();
@@ -114,55 +125,69 @@ TEST_P(block_caches, are_collected_from_all_rows) {
     });
 }
 
-TEST_P(block_caches, are_left_alone_by_a_collection_of_what_rests_while_they_are_used) {
+TEST_P(block_caches, show_in_which_rows_nothing_has_happened_since_they_were_looked_at) {
+    using rows = std::vector<std::pair<unsigned, bool>>;
     on_one_processor([&] {
         install();
         EXPECT_TRUE(cache.push(&objects[0]));
-        EXPECT_EQ(drain(true), 0u) << "seen for the first time";
+        EXPECT_EQ(look(), (rows{{1, false}})) << "seen for the first time";
+        EXPECT_EQ(look(), (rows{{1, true}}));
         EXPECT_TRUE(cache.push(&objects[1]));
-        EXPECT_EQ(drain(true), 0u) << "changed since";
-        EXPECT_EQ(cache.count(), 2u);
-        EXPECT_EQ(drain(true), 2u);
-        EXPECT_TRUE(cache.is_empty());
+        EXPECT_EQ(look(), (rows{{2, false}}));
+        drain();
         install();
         EXPECT_TRUE(cache.push(&objects[0]));
-        EXPECT_EQ(drain(true), 0u) << "another magazine, even at the same place";
+        EXPECT_EQ(look(), (rows{{1, false}})) << "another magazine, even at the same place";
     });
 }
 
-TEST_P(block_caches, that_rest_do_not_take_others_with_them) {
-    if (GetParam() != os::rseq_support::locked)
-        GTEST_SKIP() << "which row a thread has is the kernel's business";
-    install();
-    ASSERT_TRUE(cache.push(&objects[0]));
-    // Threads that live at the same time, until one of them has another row.
-    const std::function<void(int)> in_another_row = [&](int threads_left) {
-        std::thread([&] {
-            const stock mine = cache.put_magazine(cache.empty_magazine(records));
-            if (mine.m != nullptr) {
-                block_cache::scrap(records, cache.put_magazine(mine).m);
-                ASSERT_GT(threads_left, 0) << "all threads have the same row";
-                return in_another_row(threads_left - 1);
-            }
-            EXPECT_EQ(drain(true), 0u);
-            EXPECT_TRUE(cache.push(&objects[1]));
-            EXPECT_EQ(drain(true), 1u) << "the other one";
-            EXPECT_EQ(cache.pop(), &objects[1]);
-        }).join();
-    };
-    in_another_row(50);
+TEST_P(block_caches, go_on_with_what_they_are_left) {
+    on_one_processor([&] {
+        install();
+        for (int i = 0; i < 3; ++i)
+            EXPECT_TRUE(cache.push(&objects[i]));
+        cache.sift_rows([&](stock s, bool) {
+            EXPECT_EQ(s.objects()[0], &objects[0]) << "given back first";
+            s.objects()[0] = s.objects()[2];
+            s.count = 1;
+            return s;
+        });
+        EXPECT_EQ(look().front().second, true) << "it is what was left";
+        EXPECT_EQ(cache.pop(), &objects[2]);
+        EXPECT_EQ(cache.pop(), nullptr);
+        EXPECT_TRUE(cache.push(&objects[3]));
+        EXPECT_EQ(cache.pop(), &objects[3]);
+    });
+}
+
+TEST_P(block_caches, are_refused_while_they_are_sifted) {
+    if (GetParam() == os::rseq_support::locked)
+        GTEST_SKIP() << "the row is locked then";
+    on_one_processor([&] {
+        install();
+        EXPECT_TRUE(cache.push(&objects[0]));
+        cache.sift_rows([&](const stock& s, bool) {
+            EXPECT_EQ(cache.pop(), nullptr);
+            EXPECT_FALSE(cache.push(&objects[1]));
+            return s;
+        });
+        EXPECT_EQ(cache.pop(), &objects[0]);
+    });
 }
 
 TEST_P(block_caches, of_no_capacity_are_closed_for_ever) {
     block_cache none;
-    ASSERT_TRUE(none.start(records, owners, 0));
-    EXPECT_EQ(none.empty_magazine(records).m, nullptr);
+    ASSERT_TRUE(none.start(records, owners, false));
+    EXPECT_EQ(none.empty_magazine(records, 3).m, nullptr);
     EXPECT_FALSE(none.push(objects));
     none.close();
     none.open();
     none.open_for_all();
     EXPECT_EQ(none.pop(), nullptr);
-    EXPECT_EQ(none.collect(false), nullptr);
+    none.sift_rows([](const stock& s, bool) {
+        ADD_FAILURE();
+        return s;
+    });
     none.end(records);
 }
 
@@ -172,7 +197,7 @@ TEST_P(block_caches, need_no_more_records_however_often_they_are_made) {
         size_t before = 0;
         for (int i = 0; i < 20; ++i) {
             block_cache another;
-            ASSERT_TRUE(another.start(records, owners, 3));
+            ASSERT_TRUE(another.start(records, owners, true));
             another.end(records);
             if (i == 0)
                 before = records.mapped_bytes();
@@ -182,7 +207,7 @@ TEST_P(block_caches, need_no_more_records_however_often_they_are_made) {
     fake.refuse(system_call::map);
     owners.rows = 1024;
     block_cache refused;
-    EXPECT_FALSE(refused.start(records, owners, 3));
+    EXPECT_FALSE(refused.start(records, owners, true));
 }
 
 } // namespace

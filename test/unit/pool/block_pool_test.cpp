@@ -175,6 +175,21 @@ TEST_P(block_pools, give_back_what_is_free_for_its_time_and_keep_the_low_waterma
     EXPECT_EQ(used(), 0u);
 }
 
+// Below the blocks that a thread uses all the time are those that it needed once.
+TEST_P(block_pools, give_back_what_rests_under_blocks_that_do_not) {
+    attended = true;
+    block_pool& p = make(2 * mebibyte);
+    give(p, take_some(p, 8));
+    for (int i = 0; i < 30; ++i) {
+        fake.advance(100);
+        const std::vector<void*> busy = take_some(p, 2);
+        static_cast<void>(p.tick());
+        give(p, busy);
+    }
+    EXPECT_EQ(p.counts().returned, 6u);
+    EXPECT_EQ(p.counts().cached + p.counts().ready, 2u);
+}
+
 TEST_P(block_pools, give_back_what_is_free_in_the_calls_where_nobody_else_looks) {
     pool_options o;
     o.block_size = 1 * mebibyte;
@@ -187,6 +202,28 @@ TEST_P(block_pools, give_back_what_is_free_in_the_calls_where_nobody_else_looks)
         give(p, some);
     }
     EXPECT_GE(p.counts().returned, 15u);
+}
+
+TEST_P(block_pools, cache_more_where_somebody_looks_for_what_rests) {
+    block_pool& p = make(2 * mebibyte);
+    give(p, take_some(p, 40));
+    const size_t alone = p.counts().cached;
+    EXPECT_LE(alone, 8u);
+    attended = true;
+    const std::vector<void*> some = take_some(p, 2);
+    static_cast<void>(p.tick());
+    give(p, some);
+    fake.advance(500);
+    static_cast<void>(p.tick()); // which makes the magazine larger, and what is in it stays there
+    EXPECT_EQ(p.counts().cached, alone);
+    give(p, take_some(p, 40));
+    EXPECT_GT(p.counts().cached, 8u);
+    EXPECT_LE(p.counts().cached, 32u);
+    attended = false;
+    tick_for(p, 3000);
+    EXPECT_EQ(p.counts().cached, 0u);
+    give(p, take_some(p, 40));
+    EXPECT_LE(p.counts().cached, 8u) << "and smaller again";
 }
 
 TEST_P(block_pools, hold_no_more_free_blocks_than_the_high_watermark) {

@@ -62,6 +62,7 @@ protected:
         reliefs = 0;
         relief = 0;
         calls = 0;
+        attended = false;
     }
     ~pool_test() override {
         for (std::unique_ptr<block_pool>& p : pools)
@@ -76,6 +77,7 @@ protected:
                 &settings,
                 owners_of(GetParam()),
                 []() noexcept { ++calls; },
+                []() noexcept { return attended.load(); },
                 []() noexcept {
                     ++reliefs;
                     return relief.load();
@@ -131,6 +133,7 @@ protected:
     static inline std::atomic<size_t> reliefs{0};
     static inline std::atomic<size_t> relief{0};
     static inline std::atomic<size_t> calls{0};
+    static inline std::atomic<bool> attended{false};
 
     fake_pages fake;
     const page_source system{};
