@@ -17,7 +17,7 @@ __attribute__((visibility("default"))) void when_resolving(void (*call)(void)) {
 static void chosen(void) {
     sink = 1;
 }
-static void (*choose(void))(void) {
+__attribute__((used)) static void (*choose(void))(void) {
     if (resolving)
         resolving();
     sink = 2;
