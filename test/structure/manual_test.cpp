@@ -43,9 +43,14 @@ TEST(manual, every_page_is_well_formed_and_refers_to_pages_that_exist) {
     for (const fs::directory_entry& page : fs::directory_iterator(manual)) {
         ++pages;
         const child_result formatted =
-            child{{"/usr/bin/groff", "-mdoc", "-Tutf8", "-ww", "-z", page.path()}, {}, {}, "/", 0}.run();
+            child{
+                {"/usr/bin/groff", "-mdoc", "-Tutf8", "-rLL=110n", "-ww", "-z", page.path()}, {}, {}, "/", 0}
+                .run();
         EXPECT_EQ(formatted.exit_code(), 0) << page.path();
         EXPECT_EQ(formatted.errors, "") << page.path();
+        const child_result checked =
+            child{{"/usr/bin/mandoc", "-Tlint", "-Wwarning", page.path()}, {}, {}, "/", 0}.run();
+        EXPECT_EQ(checked.output, "") << page.path();
         const std::string text = text_of(page.path());
         const std::regex reference(R"(\.Xr (lowtide\S*) (\d))");
         for (std::sregex_iterator at(text.begin(), text.end(), reference), end; at != end; ++at)
