@@ -296,4 +296,19 @@ void add_bench_command(CLI::App& app, int& exit_code) {
     command->callback([asked, &exit_code] { exit_code = bench::bench_or_explain(*asked); });
 }
 
+std::vector<std::pair<std::string, std::string>> workloads_of_bench() {
+    const bench::surroundings near;
+    const bench::supervisor processes;
+    bench::request all;
+    all.list = true;
+    const bench::program_settings programs{processes, near.library("liblowtide_bench_witness.so"),
+                                           all.scale()};
+    std::vector<std::pair<std::string, std::string>> named;
+    for (const auto& each :
+         select(all, workload_benchmarks({near.workloads, all.scale(), all.threads}, processes),
+                bench::program_benchmarks(programs)))
+        named.emplace_back(each->about().name, each->about().about);
+    return named;
+}
+
 } // namespace lowtide::tools

@@ -1,4 +1,5 @@
 // The lowtide command: its arguments. What the subcommands do is in the other files.
+#include "completion.h"
 #include "control.h"
 #include "doctor.h"
 #include "errors.h"
@@ -10,6 +11,7 @@
 #endif
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -23,23 +25,62 @@ namespace {
 
 using namespace lowtide::tools;
 
-/// `lowtide run`'s own arguments end before the program's, whatever those look like. Takes the program's
-/// away.
-std::vector<std::string> take_program(std::vector<std::string>& arguments) {
+/// `lowtide run`'s own arguments end before the program's, whatever those look like: where they end. The
+/// program follows, perhaps with a -- in front of it.
+std::vector<std::string>::const_iterator end_of_own(const std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front() != "run")
-        return {};
+        return arguments.end();
     auto at = arguments.begin() + 1;
-    for (; at != arguments.end() && *at != "--" && at->starts_with('-'); ++at) {
+    for (; at != arguments.end() && *at != "--" && at->starts_with('-'); ++at)
         if (*at == "--conf" && at + 1 != arguments.end())
             ++at; // its value
-        if (*at ==
-            "--report=") // CLI11 would take it for --report: most likely the name was an empty variable
-            throw user_error("--report= needs the name of a file");
-    }
-    const auto program = at != arguments.end() && *at == "--" ? at + 1 : at;
-    std::vector<std::string> command(program, arguments.end());
+    return at;
+}
+
+std::vector<std::string>::const_iterator behind_dashes(std::vector<std::string>::const_iterator at,
+                                                       const std::vector<std::string>& arguments) {
+    return at != arguments.end() && *at == "--" ? at + 1 : at;
+}
+
+/// Takes the program's arguments away from the own.
+std::vector<std::string> take_program(std::vector<std::string>& arguments) {
+    const auto at = end_of_own(arguments);
+    // CLI11 would take it for --report: most likely the name was an empty variable
+    if (!arguments.empty() && arguments.front() == "run" &&
+        std::find(arguments.cbegin(), at, "--report=") != at)
+        throw user_error("--report= needs the name of a file");
+    const auto program = behind_dashes(at, arguments);
+    std::vector<std::string> command(program, arguments.cend());
     arguments.erase(at, arguments.end());
     return command;
+}
+
+#ifdef LOWTIDE_HAVE_BENCH
+std::vector<candidate> workloads_and_meanings(const std::string&) {
+    std::vector<candidate> found;
+    for (auto& [name, about] : workloads_of_bench())
+        found.push_back({name, about});
+    return found;
+}
+#endif
+
+/// `lowtide --complete WORD…`, for the shells: see completion.h. A line ":program N" says that the words from
+/// the Nth on are another program's command line.
+void complete(const CLI::App& app, const std::vector<std::string>& words) {
+    const auto program = behind_dashes(end_of_own(words), words);
+    if (program != words.end()) {
+        fmt::print(":program {}\n", program - words.begin());
+        return;
+    }
+    print_candidates(app, words,
+                     {
+                         {"PID", processes_on_lowtide},
+                         {"OPTIONS", option_settings},
+                         {"--conf", option_settings},
+#ifdef LOWTIDE_HAVE_BENCH
+                         {"PATTERN", workloads_and_meanings},
+#endif
+                     });
 }
 
 /// CLI11 does not know of the program, which it never sees.
@@ -145,6 +186,10 @@ int run_command_line(std::vector<std::string> arguments) {
     add_bench_command(app, exit_code);
 #endif
 
+    if (!arguments.empty() && arguments.front() == "--complete") {
+        complete(app, {arguments.begin() + 1, arguments.end()});
+        return exit_code;
+    }
     try {
         std::reverse(arguments.begin(), arguments.end()); // as CLI11 takes them
         app.parse(arguments);
