@@ -2,7 +2,7 @@
 #include "runner/session.h"
 
 #include "runner/errors.h"
-#include "runner/progress.h"
+#include "tools/progress.h"
 
 #include <fmt/format.h>
 #include <functional>
@@ -22,7 +22,8 @@ void check_work(const row& so_far, const measurement& run) {
 }
 
 /// One more run, whose time doesn't count.
-void run_once_more(const std::string& what, cell& into, progress& shown, const std::function<void()>& run) {
+void run_once_more(const std::string& what, cell& into, tools::progress& shown,
+                   const std::function<void()>& run) {
     if (!into.completed())
         return;
     shown.next(what);
@@ -34,7 +35,7 @@ void run_once_more(const std::string& what, cell& into, progress& shown, const s
     }
 }
 
-row measure(benchmark& subject, const results& session, const profiler* perf, progress& shown) {
+row measure(benchmark& subject, const results& session, const profiler* perf, tools::progress& shown) {
     const std::vector<allocator>& allocators = session.allocators;
     row measured{.about = subject.about(), .cells = std::vector<cell>(allocators.size())};
     const std::string& name = measured.about.name;
@@ -74,7 +75,7 @@ void run_session(const benchmark_list& benchmarks, results& measured, const prof
     const std::size_t runs_each =
         (measured.repeat + (measured.system_calls ? 1 : 0) + (perf != nullptr ? 1 : 0)) *
         measured.allocators.size();
-    progress shown(benchmarks.size() * runs_each);
+    tools::progress shown("run", benchmarks.size() * runs_each);
     try {
         for (const auto& each : benchmarks) {
             if (const std::optional<std::string> reason = each->unavailable()) {

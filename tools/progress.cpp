@@ -1,17 +1,19 @@
 // See progress.h.
-#include "runner/progress.h"
+#include "progress.h"
 
 #include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <utility>
 
-namespace lowtide::bench {
+namespace lowtide::tools {
 
 namespace {
 
 using seconds = std::chrono::duration<double>;
 
 constexpr seconds silence{2};
+constexpr seconds between_changes{0.1}; // of the line on a terminal
 constexpr seconds between_lines{30};
 
 std::string in_words(double left) {
@@ -20,7 +22,8 @@ std::string in_words(double left) {
 
 } // namespace
 
-progress::progress(std::size_t runs) : terminal_(isatty(STDERR_FILENO) != 0), total_(runs) {}
+progress::progress(std::string unit, std::size_t total)
+    : unit_(std::move(unit)), terminal_(isatty(STDERR_FILENO) != 0), total_(total) {}
 
 progress::~progress() {
     clear();
@@ -30,12 +33,12 @@ void progress::next(const std::string& what) {
     const clock::time_point now = clock::now();
     const double passed = seconds(now - begin_).count();
     const std::size_t before = done_++;
-    if (seconds(now - begin_) < silence || (!terminal_ && shown_ && now - told_ < between_lines))
+    if (now - begin_ < silence || (shown_ && now - told_ < (terminal_ ? between_changes : between_lines)))
         return;
     clear();
     const double left = passed / static_cast<double>(before) * static_cast<double>(total_ - before);
     const std::string line =
-        fmt::format("run {} of {}, about {} left: {}", done_, total_, in_words(left), what);
+        fmt::format("{} {} of {}, about {} left: {}", unit_, done_, total_, in_words(left), what);
     if (terminal_)
         fmt::print(stderr, "{:.79}", line);
     else
@@ -55,4 +58,4 @@ void progress::clear() {
         fmt::print(stderr, "\r\x1b[K");
 }
 
-} // namespace lowtide::bench
+} // namespace lowtide::tools

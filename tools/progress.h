@@ -1,4 +1,4 @@
-// Tells on stderr how far a long session has come: in one line that changes on a terminal, and now and then
+// Tells on stderr how far long work has come: in one line that changes on a terminal, and now and then
 // in a new one elsewhere. Says nothing in the first two seconds.
 #pragma once
 
@@ -6,19 +6,20 @@
 #include <cstddef>
 #include <string>
 
-namespace lowtide::bench {
+namespace lowtide::tools {
 
 class progress {
 public:
-    explicit progress(std::size_t runs);
+    /// `unit` is what there are `total` of: "run".
+    progress(std::string unit, std::size_t total);
     ~progress();
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
 
-    /// Before each run.
+    /// Before each of them.
     void next(const std::string& what);
-    /// So many of the expected runs will not take place after all.
-    void skip(std::size_t runs) { total_ -= runs; }
+    /// So many will not come after all.
+    void skip(std::size_t count) { total_ -= count; }
     /// A line that stays.
     void say(const std::string& line);
 
@@ -27,6 +28,7 @@ private:
 
     void clear();
 
+    const std::string unit_;
     const bool terminal_;
     const clock::time_point begin_ = clock::now();
     clock::time_point told_ = begin_;
@@ -35,4 +37,4 @@ private:
     bool shown_ = false;
 };
 
-} // namespace lowtide::bench
+} // namespace lowtide::tools
