@@ -2,9 +2,9 @@
 #include "control.h"
 
 #include "base/options.h"
-#include "base/print.h"
 #include "entry/mailbox.h"
 #include "errors.h"
+#include "in_units.h"
 #include "text_file.h"
 
 #include <algorithm>
@@ -37,12 +37,7 @@ std::string reason(int error) {
     return std::generic_category().message(error);
 }
 
-std::string in_units(std::uint64_t bytes) {
-    char text[32];
-    printer out(text);
-    out.print("{}", byte_count{bytes});
-    return std::string(out.text());
-}
+constexpr std::string_view answer_greeting = "answer\n";
 
 /// What /proc says of the process that is to be asked.
 class process {
@@ -64,12 +59,10 @@ public:
                 }
             else if (key == "Threads:")
                 words >> threads_;
-            else if (key == "State:")
-                words >> state_;
         }
         if (geteuid() != 0 && geteuid() != user_)
             throw user_error(fmt::format("process {} is another user's", id));
-        start_time_ = read_start_time();
+        start_time_ = field_of_stat(start_time_field);
     }
 
     /// The folder where it looks for its mail, opened; it may be in a container. What is a symbolic link
@@ -105,15 +98,18 @@ public:
         return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
     }
 
-    bool is_the_same() const { return read_start_time() == start_time_; }
+    bool has_ended() const {
+        return field_of_stat(start_time_field) != start_time_ || field_of_stat(state_field) == "Z";
+    }
 
     /// Most likely, why it hasn't answered.
     std::string silence() const {
-        if (!is_the_same())
+        if (field_of_stat(start_time_field) != start_time_)
             return fmt::format("process {} has ended", id_);
-        if (state_ == "Z")
+        const std::string state = field_of_stat(state_field);
+        if (state == "Z")
             return fmt::format("process {} has ended; its parent hasn't asked for its status yet", id_);
-        if (state_ == "T" || state_ == "t")
+        if (state == "T" || state == "t")
             return fmt::format("process {} is stopped", id_);
         const auto maps = text_of(folder_ / "maps");
         if (maps && maps->find("liblowtide") == maps->npos)
@@ -134,12 +130,15 @@ public:
     }
 
 private:
-    /// Field 22 of stat; the second may have anything in it, up to the last bracket.
-    std::string read_start_time() const {
+    static constexpr int state_field = 3;
+    static constexpr int start_time_field = 22;
+
+    /// The second field may have anything in it, up to the last bracket.
+    std::string field_of_stat(int wanted) const {
         const std::string stat = text_of(folder_ / "stat").value_or("");
         std::istringstream fields(stat.substr(std::min(stat.rfind(')'), stat.size() - 1) + 1));
         std::string field;
-        for (int number = 3; number <= 22; ++number)
+        for (int number = state_field; number <= wanted; ++number)
             fields >> field;
         return field;
     }
@@ -150,7 +149,6 @@ private:
     gid_t group_ = static_cast<gid_t>(-1);
     int inner_id_ = 0;
     int threads_ = 1;
-    std::string state_;
     std::string start_time_;
 };
 
@@ -205,10 +203,14 @@ public:
 
     /// The answer, once it is complete.
     std::optional<std::string> answer() const {
-        std::string text(max_mail, '\0');
+        struct stat now {};
+        if (fstat(fd_, &now) != 0 || static_cast<std::size_t>(now.st_size) <= size_)
+            return std::nullopt;
+        std::string text(static_cast<std::size_t>(now.st_size) - size_, '\0');
         const ssize_t got = pread(fd_, text.data(), text.size(), static_cast<off_t>(size_));
         text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-        return text.starts_with("answer\n") && text.ends_with("\nend\n") ? std::optional(text) : std::nullopt;
+        return text.starts_with(answer_greeting) && text.ends_with("\nend\n") ? std::optional(text)
+                                                                              : std::nullopt;
     }
 
 private:
@@ -243,19 +245,37 @@ answer understand(const std::string& text) {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-answer ask(const process& of, const std::string& request, double seconds) {
+/// As long as it exists, the signals that would end the command are only noted: a request has to be
+/// withdrawn.
+class noted_signals {
+public:
+    noted_signals() {
+        set([](int which) { interrupted = which; });
+    }
+    ~noted_signals() { set(SIG_DFL); }
+    noted_signals(const noted_signals&) = delete;
+    noted_signals& operator=(const noted_signals&) = delete;
+
+private:
+    static void set(void (*action)(int)) {
+        for (const int each : {SIGINT, SIGTERM, SIGHUP})
+            std::signal(each, action);
+    }
+};
+
+/// The answer as the process wrote it.
+std::string ask(const process& of, const std::string& request, double seconds) {
     using clock = std::chrono::steady_clock;
-    for (const int each : {SIGINT, SIGTERM, SIGHUP}) // the request has to be withdrawn
-        std::signal(each, [](int which) { interrupted = which; });
+    const noted_signals noted;
     const letter sent(of, request);
     const auto until = clock::now() + std::chrono::duration<double>(seconds);
     do {
         if (const auto text = sent.answer())
-            return understand(*text);
+            return *text;
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    } while (clock::now() < until && interrupted == 0 && of.is_the_same());
+    } while (clock::now() < until && interrupted == 0 && !of.has_ended());
     if (const auto text = sent.answer())
-        return understand(*text);
+        return *text;
     throw user_error(interrupted != 0 ? "interrupted; the request is withdrawn" : of.silence());
 }
 
@@ -288,7 +308,8 @@ void control(const control_request& request) {
         check_options(request.options);
     const process asked(request.process);
     const std::uint64_t before = asked.resident_bytes();
-    const answer got = ask(asked, request.options.empty() ? "trim" : "set " + request.options, request.wait);
+    const answer got =
+        understand(ask(asked, request.options.empty() ? "trim" : "set " + request.options, request.wait));
     const std::uint64_t after = asked.resident_bytes();
     if (!got.refused.empty())
         throw user_error(fmt::format("process {}: {}", request.process, fmt::join(got.refused, "; ")));
@@ -303,6 +324,21 @@ void control(const control_request& request) {
     }
     fmt::print("process {}: {} returned; {} resident, {} before\n", request.process, in_units(got.returned),
                in_units(after), in_units(before));
+}
+
+std::string ask_for_profile(int id, double wait) {
+    std::string text = ask(process(id), "profile", wait);
+    const answer got = understand(text);
+    constexpr std::string_view of_profile = "profile: ";
+    if (got.refused.empty())
+        return text.erase(0, answer_greeting.size());
+    const std::string& why = got.refused.front();
+    if (why.starts_with(of_profile))
+        throw user_error(
+            fmt::format("process {}: {}; `lowtide set {} sample:512K` switches sampling on, and so "
+                        "does LOWTIDE_CONF=sample:512K at the start",
+                        id, why.substr(of_profile.size()), id));
+    throw user_error(fmt::format("process {} is on a version of Lowtide that has no profiles", id));
 }
 
 } // namespace lowtide::tools

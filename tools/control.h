@@ -1,5 +1,5 @@
-// `lowtide trim` and `lowtide set`: ask a running process on Lowtide. How they reach it is described in
-// src/entry/mailbox.h.
+// `lowtide trim`, `lowtide set` and `lowtide profile`: ask a running process on Lowtide. How they reach it is
+// described in src/entry/mailbox.h.
 #pragma once
 
 #include <string>
@@ -16,5 +16,9 @@ struct control_request {
 /// Prints what the process answered. Throws user_error when it isn't there, may not be asked, doesn't answer
 /// or refuses.
 void control(const control_request& request);
+
+/// The raw profile that the process answers with. As root of another user's process, this one has that user's
+/// rights afterwards. Throws user_error as above.
+std::string ask_for_profile(int process, double wait);
 
 } // namespace lowtide::tools

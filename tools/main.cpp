@@ -1,8 +1,10 @@
 // The lowtide command: its arguments. What the subcommands do is in the other files.
+#include "arguments.h"
 #include "completion.h"
 #include "control.h"
 #include "doctor.h"
 #include "errors.h"
+#include "profile/command.h"
 #include "run.h"
 #include "show_options.h"
 
@@ -136,12 +138,7 @@ void add_process(CLI::App& command, control_request& request) {
     command.add_option("PID", request.process, "The process")
         ->required()
         ->check(CLI::Range(1, std::numeric_limits<int>::max()));
-    command.add_option("--wait", request.wait, "Seconds to wait for its answer")
-        ->check(CLI::Range(0.0, 3600.0))
-        ->check([](const std::string& text) { // of which no comparison is true
-            return text.find("nan") == text.npos && text.find("NAN") == text.npos ? "" : "is not a number";
-        })
-        ->capture_default_str();
+    add_wait(command, request.wait);
     command.add_flag("--json", request.json, "Print JSON");
     command.footer(
         "The process has to be of the same user. One that has threads hears within 0.1 s while it works; "
@@ -182,6 +179,7 @@ int run_command_line(std::vector<std::string> arguments) {
     add_doctor(app, json);
     add_options(app, json);
     add_control(app, to_process);
+    add_profile_commands(app);
 #ifdef LOWTIDE_HAVE_BENCH
     add_bench_command(app, exit_code);
 #endif

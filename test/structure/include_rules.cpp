@@ -27,7 +27,8 @@ const std::map<std::string, folders, std::less<>> may_include = {
     {"src/observe", {"base", "os", "pages", "slab", "front", "observe", "lowtide"}},
     {"src/entry", {"base", "os", "pages", "slab", "front", "pool", "guard", "observe", "entry", "lowtide"}},
     {"include/lowtide", {"lowtide"}},
-    {"tools", {"base", "os", "entry", "bench", "lowtide"}},
+    {"tools", {"base", "os", "entry", "bench", "profile", "lowtide"}},
+    {"tools/profile", {"tools", "profile"}},
 };
 
 bool is_source(const fs::path& file) {
