@@ -220,6 +220,7 @@ TEST(function_names, are_those_of_the_source) {
              {"parse.constprop.0.isra.0", "parse"},
              {"main.(*Server).Serve", "main.(*Server).Serve"},
              {"malloc@@GLIBC_2.2.5", "malloc"},
+             {"_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write"},
              {"_Znonsense", "_Znonsense"}})
         EXPECT_EQ(readable_name(without_suffix(symbol)), name);
 }

@@ -1,7 +1,9 @@
 // One executable file or shared library, and what its symbols and its debug information say of addresses.
 #pragma once
 
+#include "profile/debug_units.h"
 #include "profile/heap_profile.h"
+#include "profile/symbol_table.h"
 
 #include <elfutils/libdwfl.h>
 #include <filesystem>
@@ -26,27 +28,19 @@ public:
     std::vector<frame> frames_at(std::uint64_t file_offset);
 
 private:
-    /// The code of a compilation unit, or a part of it.
-    struct unit_range {
-        Dwarf_Addr begin;
-        Dwarf_Addr end;
-        Dwarf_Die unit;
-    };
     struct ender {
         void operator()(Dwfl* session) const { dwfl_end(session); }
     };
 
     found open_path(const std::filesystem::path& path, const std::string& build_id);
     void find_by_build_id(const std::string& build_id);
-    void list_units();
-    Dwarf_Die* unit_of(Dwarf_Addr address);
-    std::vector<frame> debug_frames_at(Dwarf_Addr address);
 
     std::unique_ptr<Dwfl, ender> session_;
     Dwfl_Module* module_ = nullptr;
     Elf* elf_ = nullptr;
     GElf_Addr bias_ = 0; // of libdwfl's addresses over the file's own
-    std::vector<unit_range> units_;
+    symbol_table symbols_;
+    debug_units units_;
     found at_path_ = found::missing;
 };
 

@@ -12,7 +12,7 @@ bool is_mangled(std::string_view symbol);
 /// linker marks versions, `f@@LIB_1.2`.
 std::string without_suffix(std::string_view symbol);
 
-/// As C++ writes it.
+/// As C++ writes it. Of Rust's two manglings it knows the older one.
 std::string readable_name(const std::string& symbol);
 
 } // namespace lowtide::tools
