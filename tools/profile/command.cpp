@@ -68,7 +68,7 @@ std::unique_ptr<output_file> open_output(const profile_request& request) {
 }
 
 bool is_process(const std::string& subject) {
-    return subject.find_first_not_of("0123456789") == subject.npos;
+    return !subject.empty() && subject.find_first_not_of("0123456789") == subject.npos;
 }
 
 /// Where the process finds its files.

@@ -93,7 +93,10 @@ private:
 
 class writer {
 public:
-    writer(const heap_profile& profile, quantity shown) : profile_(profile), shown_(shown) {}
+    writer(const heap_profile& profile, quantity shown) : profile_(profile), shown_(shown) {
+        for (const location& each : profile.locations)
+            mappings_.push_back(profile.mapping_of(each));
+    }
 
     std::string write() {
         for (const quantity_description& each : quantities)
@@ -149,8 +152,9 @@ private:
         bool functions = false;
         bool files = false;
         bool inlined = false;
-        for (const location& at : profile_.locations) {
-            if (at.frames.empty() || profile_.mapping_of(at) != &from)
+        for (std::size_t i = 0; i < mappings_.size(); ++i) {
+            const location& at = profile_.locations[i];
+            if (at.frames.empty() || mappings_[i] != &from)
                 continue;
             functions = true;
             files |= !at.frames.front().file.empty();
@@ -175,7 +179,7 @@ private:
         const location& from = profile_.locations[index];
         pbf_writer to(out_, in_profile::location);
         to.add_uint64(in_location::id, index + 1);
-        if (const mapping* in = profile_.mapping_of(from))
+        if (const mapping* in = mappings_[index])
             to.add_uint64(in_location::mapping_id, mapping_ids_.at(in));
         if (from.return_address != 0)
             to.add_uint64(in_location::address, from.call_address());
@@ -201,6 +205,7 @@ private:
 
     const heap_profile& profile_;
     const quantity shown_;
+    std::vector<const mapping*> mappings_; // of each location; null if it isn't known
     std::string message_;
     pbf_writer out_{message_};
     string_table strings_;
