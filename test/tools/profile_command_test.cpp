@@ -2,12 +2,13 @@
 // library.
 #include "child.h"
 
+#include <algorithm>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,6 +51,11 @@ std::string text_of(const fs::path& file) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
+/// As a shell matches names: `*` is anything.
+bool matches(const std::string& text, const std::string& pattern) {
+    return fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+}
+
 class profile_command : public testing::Test {
 protected:
     std::string write(const std::string& name, const std::string& text) const {
@@ -69,23 +75,23 @@ protected:
 
 TEST_F(profile_command, names_functions_in_the_program_a_library_and_a_stripped_one) {
     const std::string text = output_of({"profile", raw_, "--format", "collapsed"});
-    const std::regex lines(
-        R"((.*;main;call_inlined\(\);\(anonymous namespace\)::inlined 10000\n))"
-        R"((.*;main;call_in_library\(void \(\*\)\(\)\);\(anonymous namespace\)::hidden\(void )"
-        R"(\(\*\)\(\)\);\(anonymous namespace\)::tree<long>::insert\(long, void \(\*\)\(\)\) )"
-        R"(2000\n))"
-        R"((.*;main;call_in_stripped;libprofiled_stripped.so\+0x[0-9a-f]+ 300\n))");
-    EXPECT_TRUE(std::regex_match(text, lines)) << text;
+    const std::string lines =
+        "*;main;call_inlined();(anonymous namespace)::inlined 10000\n"
+        "*;main;call_in_library(void (\\*)());(anonymous namespace)::hidden(void (\\*)());"
+        "(anonymous namespace)::tree<long>::insert(long, void (\\*)()) 2000\n"
+        "*;main;call_in_stripped;libprofiled_stripped.so+0x[0-9a-f]* 300\n";
+    EXPECT_TRUE(matches(text, lines)) << text;
 }
 
 TEST_F(profile_command, shows_tables_of_functions_and_stacks) {
     const std::string text = output_of({"profile", raw_});
     EXPECT_NE(text.find("in use: 12.0 KiB (estimated from samples, of which 6 are in use)\n"), text.npos)
         << text;
-    const std::regex inlined(R"(\n +9.7 KiB +81.3% +10  \(anonymous namespace\)::inlined  profiled.cpp:\d+\n)"
-                             R"( +call_inlined\(\)  profiled.cpp:\d+\n +main  profiled.cpp:\d+\n)");
-    EXPECT_TRUE(std::regex_search(text, inlined)) << text;
-    EXPECT_TRUE(std::regex_search(text, std::regex(R"(\n +0 B +0.0% +12.0 KiB +100.0%  main\n)"))) << text;
+    EXPECT_TRUE(matches(text,
+                        "*\n* 9.7 KiB * 81.3% * 10  (anonymous namespace)::inlined  profiled.cpp:[0-9]*\n"
+                        "* call_inlined()  profiled.cpp:[0-9]*\n* main  profiled.cpp:[0-9]*\n*"))
+        << text;
+    EXPECT_TRUE(matches(text, "*\n* 0 B * 0.0% * 12.0 KiB * 100.0%  main\n*")) << text;
     const std::string two = output_of({"profile", raw_, "--limit", "2"});
     EXPECT_NE(two.find("1 more stacks"), two.npos) << two;
 }
@@ -213,7 +219,8 @@ TEST_F(profile_command, diff_shows_what_grew_whatever_the_addresses) {
     EXPECT_NE(text.find("in use: +39.0 KiB (325.2%), from 12.0 KiB to 51.0 KiB\n"), text.npos) << text;
     EXPECT_EQ(text.find("call_in_library"), text.npos) << "it has not grown";
     const std::string shrunk = output_of({"diff", later, raw_, "--format", "collapsed"});
-    EXPECT_TRUE(std::regex_match(shrunk, std::regex(R"(\S*;main;.*inlined 50000 10000\n)"))) << shrunk;
+    EXPECT_TRUE(matches(shrunk, "*;main;*inlined 50000 10000\n")) << shrunk;
+    EXPECT_EQ(std::ranges::count(shrunk, '\n'), 1);
     expect_speedscope(json::parse(output_of({"diff", later, raw_, "--format", "speedscope"})), 2);
     const json both = json::parse(output_of({"diff", later, raw_, "--format", "json"}));
     EXPECT_EQ(both["total"]["growth"]["in_use_bytes"], -40000);
@@ -240,12 +247,12 @@ TEST_F(profile_command, a_file_of_another_build_id_is_not_used_and_that_is_said_
     text.replace(id, 40, std::string(40, '1'));
     const child_result result = lowtide({"profile", write("other.raw", text), "--format", "collapsed"});
     EXPECT_EQ(result.exit_code(), 0);
-    const std::regex line(
-        R"(lowtide: \S+/libprofiled_library.so is another version now \(its build id differs\): )"
-        R"(no names for it\n)");
-    EXPECT_TRUE(std::regex_match(result.errors, line)) << result.errors;
-    EXPECT_TRUE(std::regex_search(result.output, std::regex(R"(;main;libprofiled_library.so\+0x\S+;)")))
-        << result.output;
+    EXPECT_TRUE(matches(result.errors,
+                        "lowtide: */libprofiled_library.so is another version now (its build id "
+                        "differs): no names for it\n"))
+        << result.errors;
+    EXPECT_EQ(std::ranges::count(result.errors, '\n'), 1);
+    EXPECT_NE(result.output.find(";main;libprofiled_library.so+0x"), std::string::npos) << result.output;
 }
 
 TEST_F(profile_command, a_file_that_is_not_there_leaves_addresses) {

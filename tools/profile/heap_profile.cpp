@@ -49,6 +49,10 @@ amounts operator-(const amounts& after, const amounts& before) {
     return result;
 }
 
+bool is_build_id(std::string_view text) {
+    return text.size() % 2 == 0 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
 std::string mapping::module_name() const {
     return path.substr(path.rfind('/') + 1); // all of it where there is no slash
 }

@@ -54,6 +54,9 @@ struct amounts {
 /// Of the quantities alone.
 amounts operator-(const amounts& after, const amounts& before);
 
+/// Hexadecimal digits, in lower case, of whole bytes.
+bool is_build_id(std::string_view text);
+
 /// Part of an executable file in the process's memory.
 struct mapping {
     std::uint64_t start = 0;

@@ -305,6 +305,8 @@ private:
             default:
                 in.skip();
             }
+        if (!is_build_id(read.build_id)) // it may be anything, says the format
+            read.build_id.clear();
         profile_.mappings.push_back(std::move(read));
     }
 

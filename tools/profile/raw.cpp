@@ -120,8 +120,7 @@ private:
         read.build_id = in.word("the build id");
         if (read.build_id == "-")
             read.build_id.clear();
-        else if (read.build_id.size() % 2 != 0 ||
-                 read.build_id.find_first_not_of("0123456789abcdef") != std::string::npos)
+        else if (!is_build_id(read.build_id))
             throw malformed(fmt::format("'{}' is no build id", read.build_id));
         read.path = in.path();
         if (read.start >= read.end)

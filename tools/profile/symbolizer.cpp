@@ -19,10 +19,11 @@ namespace {
 using file_key = std::tuple<std::string, std::string>;          // path, build id
 using places_in_file = std::multimap<std::uint64_t, location*>; // by offset
 
-/// As /proc/PID/maps marks a file that was removed or replaced. What is there now may still be the same.
-fs::path path_of(std::string_view mapped) {
+/// As /proc/PID/maps marks a file that was removed or replaced. What is there now may still be the same, if
+/// that can be told.
+fs::path path_of(std::string_view mapped, const std::string& build_id) {
     constexpr std::string_view deleted = " (deleted)";
-    if (mapped.ends_with(deleted))
+    if (mapped.ends_with(deleted) && !build_id.empty())
         mapped.remove_suffix(deleted.size());
     return fs::path(mapped);
 }
@@ -55,7 +56,7 @@ void symbolize(heap_profile& profile, const fs::path& root) {
     progress shown("address", count);
     for (const auto& [key, places] : files) {
         const auto& [mapped, build_id] = key;
-        const fs::path path = path_of(mapped);
+        const fs::path path = path_of(mapped, build_id);
         debug_file file(root / path.relative_path(), build_id);
         tell_what_is_missing(shown, file, path);
         for (const auto& [offset, place] : places) {
