@@ -140,25 +140,43 @@ TEST(pprof_profile, what_is_cut_off_at_any_byte_is_an_error) {
 }
 
 /// Whatever becomes of it, it is read or an error, and what is read can be shown.
-void read_anything(const std::string& message) {
+void read_anything(heap_profile (*reader)(std::string_view, const std::string&), const std::string& text) {
     try {
-        const heap_profile read = read_pprof(message, "file");
-        write_text({read, nullptr, fold(read, detail::lines), quantity::in_use_bytes}, 0);
+        const heap_profile read = reader(text, "file");
+        const report all{read, nullptr, fold(read, detail::lines), quantity::in_use_bytes};
+        write_text(all, 0);
+        write_collapsed(all);
+        write_speedscope(all);
+        write_json(all);
         write_pprof(read, quantity::in_use_bytes);
+        const folded_profile both = fold(with_names(), read);
+        write_text({read, &read, both, quantity::pinned_bytes}, 0);
+        growth_of(both);
     } catch (const user_error&) {
     }
 }
 
-TEST(pprof_profile, a_damaged_message_is_no_danger) {
-    const std::string whole = write_pprof(with_names(), quantity::in_use_bytes);
+void read_damaged(heap_profile (*reader)(std::string_view, const std::string&), const std::string& whole) {
     for (std::size_t at = 0; at < whole.size(); ++at) {
-        read_anything(whole.substr(0, at));
-        for (const int change : {1, 2, 4, 7, 0x80, 0xff}) {
+        read_anything(reader, whole.substr(0, at));
+        for (const int change : {1, 2, 4, 7, 0x10, 0x80, 0xff}) {
             std::string damaged = whole;
             damaged[at] = static_cast<char>(damaged[at] ^ change);
-            read_anything(damaged);
+            read_anything(reader, damaged);
         }
     }
+}
+
+TEST(pprof_profile, a_damaged_message_is_no_danger) {
+    read_damaged(read_pprof, write_pprof(with_names(), quantity::in_use_bytes));
+}
+
+TEST(raw_profile, a_damaged_text_is_no_danger) {
+    read_damaged(read_raw, small);
+    std::string large = small;
+    large.replace(large.find("site 7 1 2"), 10, "site 7 9223372036854775807 9223372036854775807");
+    large.replace(large.find("site 8 10"), 9, "site 8 9223372036854775807");
+    read_damaged(read_raw, large);
 }
 
 TEST(gzip, gives_back_what_it_was_given) {

@@ -19,7 +19,6 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <ranges>
 
 namespace lowtide::tools {
 
@@ -161,8 +160,12 @@ template <class Value>
 CLI::Validator one_of(const std::map<std::string, Value>& values) {
     return {[&values](std::string& text) -> std::string {
                 const auto found = values.find(text);
-                if (found == values.end())
-                    return fmt::format("'{}' is none of {}", text, fmt::join(std::views::keys(values), ", "));
+                if (found == values.end()) {
+                    std::string names;
+                    for (const auto& [name, value] : values)
+                        names.append(names.empty() ? "" : ", ").append(name);
+                    return fmt::format("'{}' is none of {}", text, names);
+                }
                 text = std::to_string(static_cast<std::size_t>(found->second));
                 return "";
             },

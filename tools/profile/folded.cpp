@@ -53,10 +53,6 @@ private:
     std::map<std::vector<std::size_t>, std::size_t> stacks_;
 };
 
-std::uint64_t size_of(std::int64_t growth) {
-    return growth < 0 ? 0 - static_cast<std::uint64_t>(growth) : static_cast<std::uint64_t>(growth);
-}
-
 } // namespace
 
 folded_profile fold(const heap_profile& profile, detail d) {
@@ -82,7 +78,7 @@ void sort_by_growth(folded_profile& profile, quantity q, std::size_t limit) {
     const auto growth = [q](const folded_stack& s) { return s.growth(q); };
     if (limit != 0 && limit < profile.stacks.size()) {
         std::ranges::stable_sort(profile.stacks, std::greater(),
-                                 [&](const folded_stack& s) { return size_of(growth(s)); });
+                                 [&](const folded_stack& s) { return magnitude(growth(s)); });
         profile.stacks.resize(limit);
     }
     std::ranges::stable_sort(profile.stacks, std::greater(), growth);
@@ -93,7 +89,8 @@ heap_profile growth_of(const folded_profile& compared) {
     for (const frame& each : compared.frames)
         result.locations.push_back({.frames = {each}});
     for (const folded_stack& each : compared.stacks)
-        result.sites.push_back({each.frames, each.after - each.before});
+        if (const amounts growth = each.after - each.before; growth.of != amounts{}.of)
+            result.sites.push_back({each.frames, growth});
     return result;
 }
 

@@ -8,20 +8,11 @@ namespace lowtide::tools {
 
 namespace {
 
-/// A file may have any numbers in it: what doesn't fit wraps.
-std::int64_t sum(std::int64_t a, std::int64_t b) {
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-}
-
-std::int64_t difference(std::int64_t a, std::int64_t b) {
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
-}
-
 /// Of two means, by how many each is of.
 std::int64_t mean(std::int64_t a, std::int64_t count_a, std::int64_t b, std::int64_t count_b) {
     const double share =
         static_cast<double>(count_a) / (static_cast<double>(count_a) + static_cast<double>(count_b));
-    return b + static_cast<std::int64_t>(static_cast<double>(a - b) * share);
+    return b + static_cast<std::int64_t>((static_cast<double>(a) - static_cast<double>(b)) * share);
 }
 
 } // namespace

@@ -10,6 +10,17 @@
 
 namespace lowtide::tools {
 
+/// A file may have any numbers in it: what doesn't fit wraps.
+constexpr std::int64_t sum(std::int64_t a, std::int64_t b) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+constexpr std::int64_t difference(std::int64_t a, std::int64_t b) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+constexpr std::uint64_t magnitude(std::int64_t a) {
+    return a < 0 ? 0 - static_cast<std::uint64_t>(a) : static_cast<std::uint64_t>(a);
+}
+
 /// What is counted of the objects of one stack, all of it estimated from samples.
 enum class quantity : std::size_t {
     in_use_objects,
@@ -102,6 +113,7 @@ struct heap_profile {
     std::vector<site> sites;
 
     amounts total() const;
+    std::int64_t duration_ns() const { return difference(taken_ns, began_ns); }
     /// The mapping that a call lies in; null if it isn't known.
     const mapping* mapping_of(const location& at) const;
     /// `module+0xoffset`, where no symbol is known.

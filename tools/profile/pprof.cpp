@@ -108,7 +108,7 @@ public:
             write_location(i);
         write_functions();
         out_.add_int64(in_profile::time_nanos, profile_.taken_ns);
-        out_.add_int64(in_profile::duration_nanos, profile_.taken_ns - profile_.began_ns);
+        out_.add_int64(in_profile::duration_nanos, profile_.duration_ns());
         write_value_type(in_profile::period_type, "space", "bytes");
         out_.add_int64(in_profile::period, profile_.rate);
         if (!profile_.program.empty())
@@ -246,7 +246,7 @@ public:
         each(in_profile::time_nanos, varint, [&](pbf_reader& in) { profile_.taken_ns = in.get_int64(); });
         profile_.began_ns = profile_.taken_ns;
         each(in_profile::duration_nanos, varint,
-             [&](pbf_reader& in) { profile_.began_ns -= in.get_int64(); });
+             [&](pbf_reader& in) { profile_.began_ns = difference(profile_.taken_ns, in.get_int64()); });
         each(in_profile::period, varint, [&](pbf_reader& in) { profile_.rate = in.get_int64(); });
         each(in_profile::comment, varint, [&](pbf_reader& in) { read_comment(string(in.get_int64())); });
         return std::move(profile_);

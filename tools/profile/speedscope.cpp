@@ -16,12 +16,12 @@ json sampled_profile(const report& of, const std::string& name, int sign) {
     json weights = json::array();
     std::int64_t end = 0;
     for (const folded_stack& stack : of.folded.stacks) {
-        const std::int64_t weight = sign * stack.growth(of.shown);
+        const std::int64_t weight = sign < 0 ? difference(0, stack.growth(of.shown)) : stack.growth(of.shown);
         if (weight <= 0)
             continue;
         samples.push_back(json(std::vector<std::size_t>(stack.frames.rbegin(), stack.frames.rend())));
         weights.push_back(weight);
-        end += weight;
+        end = sum(end, weight);
     }
     const bool bytes = description_of(of.shown).unit == "bytes";
     return {{"type", "sampled"},

@@ -56,8 +56,8 @@ void symbol_table::read(Dwfl_Module* module) {
     std::ranges::stable_sort(functions_, {}, [](const function& f) {
         return std::tuple(f.begin, f.preference, ~(f.end - f.begin));
     });
-    const auto rest = std::ranges::unique(functions_, {}, &function::begin);
-    functions_.erase(rest.begin(), rest.end());
+    const auto same_begin = [](const function& a, const function& b) { return a.begin == b.begin; };
+    functions_.erase(std::unique(functions_.begin(), functions_.end(), same_begin), functions_.end());
 }
 
 const char* symbol_table::function_at(GElf_Addr address) const {

@@ -41,16 +41,15 @@ private:
         fmt::format_to(std::back_inserter(text_), format, std::forward<Arguments>(arguments)...);
     }
 
-    static std::string magnitude(quantity q, std::int64_t amount) {
-        const auto size =
-            amount < 0 ? 0 - static_cast<std::uint64_t>(amount) : static_cast<std::uint64_t>(amount);
+    static std::string without_sign(quantity q, std::int64_t amount) {
+        const std::uint64_t size = magnitude(amount);
         return description_of(q).unit == "bytes" ? in_units(size) : std::to_string(size);
     }
 
     /// With its sign, in a comparison.
     std::string amount(quantity q, std::int64_t n) const {
         const char* sign = n < 0 ? "-" : in_.compared && n > 0 ? "+" : "";
-        return sign + magnitude(q, n);
+        return sign + without_sign(q, n);
     }
     std::string amount(std::int64_t n) const { return amount(of_.shown, n); }
 
@@ -78,7 +77,7 @@ private:
         print("{}{}, process {}, {:%Y-%m-%d %H:%M:%S} UTC, after {:.1f} s of samples {} apart\n", what,
               profile.program.empty() ? "?" : profile.program, profile.pid,
               fmt::gmtime(std::chrono::system_clock::to_time_t(time)),
-              static_cast<double>(profile.taken_ns - profile.began_ns) / 1e9,
+              static_cast<double>(profile.duration_ns()) / 1e9,
               in_units(static_cast<std::uint64_t>(profile.rate)));
     }
 
@@ -92,8 +91,8 @@ private:
         const std::string_view meaning = description_of(of_.shown).meaning;
         if (in_.compared)
             print("{}: {} ({}), from {} to {}\n", meaning, amount(in_.growth(of_.shown)),
-                  share(in_.growth(of_.shown)), magnitude(of_.shown, in_.before[of_.shown]),
-                  magnitude(of_.shown, in_.after[of_.shown]));
+                  share(in_.growth(of_.shown)), without_sign(of_.shown, in_.before[of_.shown]),
+                  without_sign(of_.shown, in_.after[of_.shown]));
         else
             print("{}: {}{}\n", meaning, amount(in_.after[of_.shown]),
                   in_.after.samples > 0
@@ -109,9 +108,9 @@ private:
             for (const std::size_t number : stack.frames) {
                 const std::string_view name = in_.frames[number].function;
                 if (seen.empty())
-                    result[name].flat += growth;
+                    result[name].flat = sum(result[name].flat, growth);
                 if (seen.insert(name).second)
-                    result[name].cumulative += growth;
+                    result[name].cumulative = sum(result[name].cumulative, growth);
             }
         }
         return result;
@@ -121,7 +120,7 @@ private:
         const auto totals = totals_of_functions();
         std::vector<std::pair<std::string_view, function_total>> sorted(totals.begin(), totals.end());
         std::ranges::stable_sort(sorted, std::greater(), [](const auto& f) {
-            return std::pair(std::abs(f.second.flat), std::abs(f.second.cumulative));
+            return std::pair(magnitude(f.second.flat), magnitude(f.second.cumulative));
         });
         const std::size_t count = limit_ == 0 ? sorted.size() : std::min(limit_, sorted.size());
         print("\n{:>12} {:>7} {:>12} {:>7}  function\n", "itself", "", "with called", "");
