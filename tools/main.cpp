@@ -34,7 +34,7 @@ std::vector<std::string>::const_iterator end_of_own(const std::vector<std::strin
         return arguments.end();
     auto at = arguments.begin() + 1;
     for (; at != arguments.end() && *at != "--" && at->starts_with('-'); ++at)
-        if (*at == "--conf" && at + 1 != arguments.end())
+        if ((*at == "--conf" || *at == "--profile") && at + 1 != arguments.end())
             ++at; // its value
     return at;
 }
@@ -104,6 +104,10 @@ void add_run(CLI::App& app, run_request& request, int& exit_code) {
         ->add_flag("--report{-}", request.report,
                    "Account for the memory when the program ends, on stderr or in a file")
         ->option_text("[=FILE]");
+    run_command
+        ->add_option("--profile", request.profile,
+                     "Write a heap profile to a file when the program ends; lowtide profile FILE shows it")
+        ->type_name("FILE");
     run_command->add_option("--conf", request.configuration, "Options as in LOWTIDE_CONF: key:value,...");
     run_command->add_flag("--force", request.force, "Start the program even if it will not run on Lowtide");
     run_command->callback([&] {

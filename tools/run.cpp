@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <set>
 #include <sstream>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,9 @@ namespace lowtide::tools {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Of a profile, if nobody says anything else.
+constexpr std::string_view profile_rate = "sample:512K";
 
 std::string variable(const char* name) {
     const char* value = std::getenv(name);
@@ -62,15 +66,15 @@ void check_configuration(const std::string& configuration) {
         throw user_error("--conf: " + trouble);
 }
 
-/// Whether a report can be written is known now; the program may run for days before it is.
-void check_writable(const fs::path& report) {
+/// Whether a report, or what it is, can be written is known now; the program may run for days before it is.
+void check_writable(const fs::path& report, std::string_view what) {
     struct stat status {};
     const bool exists = lstat(report.c_str(), &status) == 0; // a link counts, even one that leads nowhere yet
     const bool opens_at_once =
         stat(report.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
     const auto fail = [&] {
         throw user_error(
-            fmt::format("cannot write a report to {}: {}", report.string(), std::strerror(errno)));
+            fmt::format("cannot write a {} to {}: {}", what, report.string(), std::strerror(errno)));
     };
     if (!opens_at_once) { // a pipe: opening it would wait for its reader
         if (faccessat(AT_FDCWD, report.c_str(), W_OK, AT_EACCESS) != 0)
@@ -85,12 +89,15 @@ void check_writable(const fs::path& report) {
         unlink(report.c_str());
 }
 
-std::string report_target(const std::string& requested) {
-    if (requested == "-")
-        return requested;
-    const fs::path path = fs::absolute(requested); // the program may change its directory
-    check_writable(path);
-    return path;
+/// What the library writes into a file when the program ends, once it knows by the variable where. The
+/// process id stays the same, and tells the program from the processes that it starts.
+void export_target(const char* variable, const std::string& requested, std::string_view what) {
+    fs::path path = requested;
+    if (requested != "-") {
+        path = fs::absolute(requested); // the program may change its directory
+        check_writable(path, what);
+    }
+    export_variable(variable, fmt::format("{}:{}", getpid(), path.string()));
 }
 
 void append_to_preload(const fs::path& library) {
@@ -161,16 +168,21 @@ int run(const run_request& request) {
         return exit_not_started;
     }
 
-    // The process id stays the same, and tells the program from the processes it starts.
     if (request.report)
-        export_variable("LOWTIDE_REPORT", fmt::format("{}:{}", getpid(), report_target(*request.report)));
+        export_target("LOWTIDE_REPORT", *request.report, "report");
+    if (request.profile)
+        export_target("LOWTIDE_PROFILE", *request.profile, "profile");
     if (loadable)
         export_variable("LOWTIDE_VERIFY", std::to_string(getpid()));
     else
         unsetenv("LOWTIDE_VERIFY");
+    std::string configuration = variable("LOWTIDE_CONF");
     if (!request.configuration.empty())
-        export_variable("LOWTIDE_CONF",
-                        merge_configurations(variable("LOWTIDE_CONF"), request.configuration));
+        configuration = merge_configurations(configuration, request.configuration);
+    if (request.profile)
+        configuration = merge_configurations(std::string(profile_rate), configuration);
+    if (configuration != variable("LOWTIDE_CONF"))
+        export_variable("LOWTIDE_CONF", configuration);
     append_to_preload(library);
     return exec(request.command);
 }

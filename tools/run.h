@@ -9,7 +9,8 @@ namespace lowtide::tools {
 
 struct run_request {
     std::vector<std::string> command;  // the program and its arguments
-    std::optional<std::string> report; // a file, or "-" for stderr
+    std::optional<std::string> report;  // a file, or "-" for stderr
+    std::optional<std::string> profile; // a file
     std::string configuration;         // key:value,… above LOWTIDE_CONF
     bool force = false;                // start it even if Lowtide cannot be its malloc
 };

@@ -77,6 +77,8 @@ constexpr std::array<option_description, option_count> option_table = {
         "`lowtide trim` and `lowtide set` are heard, from the same user"),
     row("check", FIELD(check), option_type::boolean, 0, 1,
         "every free is checked at once, and the magazines are bypassed"),
+    row("sample", FIELD(sample), option_type::size, 0, tib,
+        "one allocation is recorded for the heap profile every so many bytes; 0 for none"),
     row("rseq", FIELD(rseq), option_type::boolean, 0, 1,
         "restartable sequences where the kernel has them; false for locked caches"),
 };

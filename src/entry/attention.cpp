@@ -5,6 +5,7 @@
 #include "base/part.h"
 #include "base/print.h"
 #include "os/machine.h"
+#include "os/text_file.h"
 #include "os/vm.h"
 
 namespace lowtide {
@@ -41,7 +42,8 @@ void heap::answer_mail() noexcept {
     auto& text = *reinterpret_cast<char(*)[most]>(buffers);
     const mailbox::letter asked = mailbox_.take(text);
     if (asked.fd >= 0) {
-        printer answer(reinterpret_cast<char*>(buffers + most), most);
+        os::text_file file{asked.fd};
+        printer answer(reinterpret_cast<char*>(buffers + most), most, os::text_file::write, &file);
         answer.print("answer\n");
         struct refusals {
             printer& to;
@@ -54,6 +56,7 @@ void heap::answer_mail() noexcept {
         };
         constexpr std::string_view set = "set ";
         size_t returned = 0;
+        bool answered = false; // as a whole
         if (asked.request == "trim") {
             returned = trim();
         } else if (asked.request.size() > set.size() && asked.request.find(set) == 0) {
@@ -63,15 +66,22 @@ void heap::answer_mail() noexcept {
             if (refused.count == 0)
                 settings_.parse(entries, option_source::command, {refuse, &refused});
             watch_.apply_options();
+            begin_sampling();
             const size_t before = pages_.counts().purged_bytes;
             pages_.keep_cap();
             keep_limits(false);
             returned = pages_.counts().purged_bytes - before;
+        } else if (asked.request == "profile") {
+            answered = print_profile(answer);
+            if (!answered)
+                refuse(&refused, "profile: nothing has been sampled");
         } else {
             refuse(&refused, "this version doesn't know the request");
         }
-        answer.print("returned {}\nheld {}\nend\n", returned, limits_.held());
-        mailbox::close(asked, answer.text());
+        if (!answered)
+            answer.print("returned {}\nheld {}\nend\n", returned, limits_.held());
+        answer.flush();
+        mailbox::close(asked);
     }
     os::release(buffers, 2 * most);
 }

@@ -12,6 +12,7 @@
     extern const char name##_start[] __VA_ARGS__, name##_commit[] __VA_ARGS__, name##_abort[] __VA_ARGS__
 extern "C" {
 SEQUENCE(lowtide_malloc);
+SEQUENCE(lowtide_malloc_counted);
 SEQUENCE(lowtide_free);
 SEQUENCE(lowtide_free_sized);
 SEQUENCE(lowtide_new, __attribute__((weak)));
@@ -44,6 +45,7 @@ void prepare_fast_paths(const cache& words) noexcept {
     fast_state& state = lowtide_fast;
 #define DESCRIBE(name) describe(name##_start, name##_commit, name##_abort)
     state.malloc_section = DESCRIBE(lowtide_malloc);
+    state.counted_section = DESCRIBE(lowtide_malloc_counted);
     state.free_section = DESCRIBE(lowtide_free);
     state.free_sized_section = DESCRIBE(lowtide_free_sized);
     if (lowtide_new_start != nullptr)

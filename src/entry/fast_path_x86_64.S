@@ -1,7 +1,7 @@
 /* malloc and free; see fast_path_x86_64.inc. */
 #include "entry/fast_path_x86_64.inc"
 
-        .hidden lowtide_malloc_slow
+        .hidden lowtide_malloc_unserved
         .hidden lowtide_free_slow
         .hidden lowtide_free_sized_slow
 
@@ -30,7 +30,7 @@ lowtide_rseq_area:
         .p2align 9
         .skip   64
 
-        ALLOCATE lowtide_malloc, FAST_CS_MALLOC, lowtide_malloc_slow
+        ALLOCATE lowtide_malloc, FAST_CS_MALLOC, lowtide_malloc_unserved
 
 /* void free(void* p): rdi = p */
         BEGIN   lowtide_free

@@ -3,6 +3,5 @@
 #include "front/fast_layout.h"
 
 extern "C" {
-__attribute__((visibility("hidden"),
-               aligned(4096))) unsigned char lowtide_fast[FAST_ROWS + FAST_MAX_ROWS * FAST_ROW_BYTES];
+__attribute__((visibility("hidden"), aligned(4096))) unsigned char lowtide_fast[FAST_BYTES];
 }

@@ -6,6 +6,7 @@
 #include "guard/wrong_free.h"
 #include "os/environment.h"
 #include "os/machine.h"
+#include "os/probe.h"
 #include "os/thread.h"
 #include "os/vm.h"
 #include "pool/region.h"
@@ -46,15 +47,16 @@ constexpr bool has_wide_steps(size_t size) {
 // What begins as zeros is apart from what doesn't: a process has only the pages of it that it uses.
 constinit static slab_shards the_shards;
 constinit static depot the_depot;
+constinit static chance the_chance;
 constinit static os::control_group the_group;
 
 constexpr heap::heap()
     : map_(&lowtide_fast.map), records_(&source_), pages_(&source_, map_, &records_, &settings_, &limits_),
       runs_(&pages_, map_, &records_, &source_), huge_(map_, &settings_, &source_, &limits_),
       slabs_(&the_shards, &pages_, map_, &records_),
-      front_(&lowtide_fast, &the_depot, &slabs_, &runs_, &pages_, map_, &records_, &settings_, &source_,
-             report_from_front),
-      watch_(&limits_, &settings_, &the_group, &system_) {}
+      front_(&lowtide_fast, &the_depot, &the_chance, &slabs_, &runs_, &pages_, map_, &records_, &settings_,
+             &source_, report_from_front),
+      watch_(&limits_, &settings_, &the_group, &system_), samples_(&records_, map_) {}
 
 constinit heap the_heap;
 
@@ -93,6 +95,8 @@ bool heap::start_once() noexcept {
             watch_.apply_options();
         mailbox_.start(settings_.control && !os::is_secure());
         front_.start(os::possible_cpus(), os::usable_cpus());
+        if (settings_.sample != 0)
+            begin_sampling();
         prepare_fast_paths(front_.words());
         the_background.allow(settings_.background);
         started_.store(true, std::memory_order_release);
@@ -141,8 +145,11 @@ void* heap::allocate_any(size_t size, size_t alignment, bool& zeroed) noexcept {
     if (limits_.is_attention_due()) [[unlikely]]
         give_attention();
     void* p = try_allocate(size, alignment, zeroed);
-    if (p != nullptr) [[likely]]
+    if (p != nullptr) [[likely]] {
+        if (is_sampling()) [[unlikely]]
+            consider_sample(p, size);
         return p;
+    }
     // A request that is out of reach must not cost the program its caches.
     if (!lowtide_thread.interrupted && size <= limits_.hard() && size <= os::attainable_memory())
         p = allocate_scarce(size, alignment, zeroed);
@@ -216,7 +223,9 @@ size_t heap::return_all() noexcept {
     // Elsewhere it stays reserved: in a hole another mapping might take its place for good.
     if (os::address_space_limit() != SIZE_MAX)
         pages_.surrender();
-    return after - before + huge_.release_parked();
+    const size_t returned = after - before + huge_.release_parked();
+    LOWTIDE_PROBE(lowtide, trim, returned);
+    return returned;
 }
 
 void heap::give_holes_back(unsigned rest) noexcept {
@@ -348,7 +357,7 @@ void heap::release_span(span& s, void* p) noexcept {
 
 void heap::release(void* p, const char* call) noexcept {
     span& s = span_of(p, call);
-    if (!start() && s.kind != span_kind::huge) {
+    if ((!start() && s.kind != span_kind::huge) || (s.samples != 0 && !forget_sample(s, p))) {
         front_.defer(p);
         return;
     }
@@ -367,7 +376,11 @@ void heap::release_deferred() noexcept {
     }
     for (void* p = front_.take_deferred(); p != nullptr;) {
         void* next = front::next_deferred(p);
-        release_span(span_of(p, "free"), p);
+        span& s = span_of(p, "free");
+        if (s.samples != 0 && !forget_sample(s, p))
+            front_.defer(p);
+        else
+            release_span(s, p);
         p = next;
     }
 }
@@ -402,6 +415,8 @@ void* heap::move(void* p, size_t old_size, size_t size) noexcept {
     if (size > old_size && size >= growing_threshold) {
         bool zeroed = false;
         to = start_of(huge_.allocate(size, min_alignment), zeroed);
+        if (is_sampling() && to != nullptr) [[unlikely]]
+            consider_sample(to, size);
     }
     if (to == nullptr)
         to = allocate_for_move(size);
@@ -415,9 +430,16 @@ void* heap::move(void* p, size_t old_size, size_t size) noexcept {
 void* heap::reallocate(void* p, size_t size) noexcept {
     start();
     span& s = span_of(p, "realloc");
-    const size_t old_size = s.object_size;
     if (s.owned) [[unlikely]]
         return own_heap::of(s)->reallocate(s, p, size);
+    void* to = resize_or_move(s, p, size);
+    if (has_sampled() && to != nullptr) [[unlikely]]
+        note_size(to, size);
+    return to;
+}
+
+void* heap::resize_or_move(span& s, void* p, size_t size) noexcept {
+    const size_t old_size = s.object_size;
     switch (s.kind) {
     case span_kind::slab:
         if (wastes_little(object_size(s.sc), size) || class_holding(size) == s.sc)
@@ -431,7 +453,7 @@ void* heap::reallocate(void* p, size_t size) noexcept {
             return p;
         break;
     case span_kind::huge:
-        if (const span* resized = huge_.resize(s, size))
+        if (span* resized = resize_huge(s, size))
             return reinterpret_cast<void*>(resized->base);
         break;
     case span_kind::pool: // not from span_of()

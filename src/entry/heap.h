@@ -7,6 +7,7 @@
 #include "entry/watch.h"
 #include "front/front.h"
 #include "observe/account.h"
+#include "observe/samples.h"
 #include "pages/huge.h"
 #include "pages/runs.h"
 #include "pool/block_pool.h"
@@ -77,6 +78,12 @@ public:
 
     [[gnu::cold]] void fill(account& a) noexcept;
 
+    // One allocation is recorded every so many bytes on average; 0: none.
+    [[gnu::cold]] void set_sampling(size_t rate) noexcept;
+    [[nodiscard]] bool is_sampling() const noexcept { return front_.sampling() != 0; }
+    // The heap profile (observe/profile.h), as of now. False when nothing was ever sampled.
+    [[gnu::cold]] bool print_profile(printer& out) noexcept;
+
     [[nodiscard]] const options& settings() const noexcept { return settings_; }
     [[nodiscard]] os::rseq_support policy() const noexcept { return front_.words().policy(); }
 
@@ -93,10 +100,18 @@ private:
     [[gnu::cold]] void answer_mail() noexcept;
     [[gnu::cold]] size_t return_all() noexcept;
     [[gnu::cold]] void give_holes_back(unsigned rest) noexcept;
+    [[gnu::cold]] void begin_sampling() noexcept;
+    [[gnu::cold]] void consider_sample(void* p, size_t size) noexcept;
+    [[gnu::cold]] void record_sample(span& s, const void* p, size_t size) noexcept;
+    [[nodiscard, gnu::cold]] bool forget_sample(span& s, const void* p) noexcept;
+    [[nodiscard]] bool has_sampled() const noexcept { return sampling_since_ns_ != 0; }
+    [[gnu::cold]] void note_size(void* p, size_t size) noexcept;
+    [[nodiscard, gnu::cold]] span* resize_huge(span& s, size_t size) noexcept;
     void release_span(span& s, void* p) noexcept;
     [[gnu::cold]] void release_deferred() noexcept;
     [[nodiscard]] span& span_of(const void* p, const char* call) noexcept;
     [[nodiscard]] void* allocate_for_move(size_t size) noexcept;
+    [[nodiscard]] void* resize_or_move(span& s, void* p, size_t size) noexcept;
     [[nodiscard]] void* move(void* p, size_t old_size, size_t size) noexcept;
 
     page_source source_{};
@@ -111,6 +126,8 @@ private:
     slab_tier slabs_;
     front front_;
     watch watch_;
+    samples samples_;
+    std::atomic<uint64_t> sampling_since_ns_{0}; // unix time; 0: never
     mailbox mailbox_;
     registry<block_pool> pools_;
     registry<own_heap> own_heaps_;

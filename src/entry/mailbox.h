@@ -8,7 +8,9 @@
 //     START_TIME                      returned BYTES
 //     trim                            held BYTES
 // or  set KEY:VALUE,...               refused WHY        (a line for each entry that can't be used)
-//                                     end
+// or  profile                         end
+//
+// To `profile` the answer is the profile itself (observe/profile.h), which ends with `end`, too.
 //
 // It counts only if it is a file of the process's own user, or of root, that nobody else can write, and the
 // start time (field 22 of /proc/PID/stat) is this process's: a file that was left behind mustn't hit another
@@ -36,7 +38,7 @@ public:
     void start(bool open) noexcept { open_ = open; }
 
     // A system call or two.
-    [[nodiscard]] bool has_mail() const noexcept;
+    [[nodiscard, gnu::cold]] bool has_mail() const noexcept;
 
     // What is asked: "trim", "set ...". Empty: it isn't for us. Otherwise it has to be closed.
     struct letter {
@@ -44,8 +46,8 @@ public:
         std::string_view request; // in `text`
     };
     [[nodiscard, gnu::cold]] letter take(char (&text)[max_mail]) const noexcept;
-    // Writes the answer.
-    [[gnu::cold]] static void close(const letter& l, std::string_view answer) noexcept;
+    // Once the answer is in the letter's file.
+    [[gnu::cold]] static void close(const letter& l) noexcept;
 
 private:
     bool open_ = false;

@@ -67,8 +67,11 @@ void* quietly(const char* name, const void* caller, void* (*throwing)(Arguments.
 #pragma GCC visibility push(default)
 
 void* lowtide_new_slow(size_t size) {
-    return insist(size, __builtin_return_address(0),
-                  [size]() -> void* { return size > max_request ? nullptr : the_heap.allocate(size); });
+    return insist(size, __builtin_return_address(0), [size]() -> void* {
+        if (the_heap.is_sampling()) [[unlikely]]
+            return lowtide_malloc(size); // which has a fast path then
+        return size > max_request ? nullptr : the_heap.allocate(size);
+    });
 }
 
 LOWTIDE_REPLACEABLE void* operator new[](size_t size) {

@@ -18,10 +18,14 @@ namespace lowtide {
 
 namespace {
 
-// Where the report goes: set by LOWTIDE_REPORT=<pid>:<path>, "-" for standard error. Empty: no report.
-// Children that this process forks have the path too, but not the number.
-char report_path[4096];
-size_t reporting_process = 0;
+// Where something goes at the end: set by VARIABLE=<pid>:<path>, "-" for standard error. Empty: it isn't
+// wanted. Children that this process forks have the paths too, but not the number.
+struct destination {
+    char path[4096];
+};
+destination the_report;  // LOWTIDE_REPORT
+destination the_profile; // LOWTIDE_PROFILE
+size_t writing_process = 0;
 
 // Is `text` a decimal number, followed by `after` or the end, that is this process's id?
 bool is_own_pid(std::string_view text) {
@@ -53,14 +57,15 @@ bool is_own_pid(std::string_view text) {
     os::exit_at_once(125);
 }
 
-[[gnu::cold]] void remember_report(void*, std::string_view value) noexcept {
+[[gnu::cold]] void remember(void* to, std::string_view value) noexcept {
+    auto& where = *static_cast<destination*>(to);
     const size_t colon = value.find(':');
     if (colon == value.npos || !is_own_pid({value.data(), colon}))
         return;
     value.remove_prefix(colon + 1);
-    if (value.size() < sizeof(report_path))
-        memcpy(report_path, value.data(), value.size());
-    reporting_process = os::process_id();
+    if (value.size() < sizeof(where.path))
+        memcpy(where.path, value.data(), value.size());
+    writing_process = os::process_id();
 }
 
 __attribute__((constructor)) void begin() {
@@ -71,34 +76,56 @@ __attribute__((constructor)) void begin() {
     if (!os::fork_is_noticed() || the_heap.policy() == os::rseq_support::locked)
         pthread_atfork(nullptr, nullptr, os::after_fork_in_child);
     os::with_variable("LOWTIDE_VERIFY", verify, nullptr);
-    os::with_variable("LOWTIDE_REPORT", remember_report, nullptr);
+    os::with_variable("LOWTIDE_REPORT", remember, &the_report);
+    os::with_variable("LOWTIDE_PROFILE", remember, &the_profile);
 }
 
-[[gnu::cold]] void write_report() {
-    const bool to_stderr = std::string_view(report_path) == "-";
-    os::text_file file{to_stderr ? 2 : os::create_file(report_path)};
-    if (file.fd < 0) {
-        complain("lowtide: the report can't be written: the file can't be opened\n");
-        return;
-    }
+[[gnu::cold]] void print_report(printer& out) noexcept {
     account a;
     the_heap.fill(a);
-    char buffer[1024];
-    printer out(buffer, os::text_file::write, &file);
     out.print("lowtide {} report for process {}\n", LOWTIDE_VERSION, os::process_id());
     print_process(out);
     print_account(out, a);
+}
+
+[[gnu::cold]] void print_profile(printer& out) noexcept {
+    static_cast<void>(the_heap.print_profile(out));
+}
+
+// What is written where, and what it is called.
+[[gnu::cold]] void write(const destination& where, void (*print)(printer&) noexcept,
+                         std::string_view what) noexcept {
+    if (where.path[0] == '\0' || writing_process != os::process_id())
+        return;
+    char message[128];
+    printer complaint(message);
+    const bool to_stderr = std::string_view(where.path) == "-";
+    os::text_file file{to_stderr ? 2 : os::create_file(where.path)};
+    if (file.fd < 0) {
+        complaint.print("lowtide: the {} can't be written: the file can't be opened\n", what);
+        return complain(complaint.text());
+    }
+    char buffer[1024];
+    printer out(buffer, os::text_file::write, &file);
+    print(out);
     out.flush();
-    if (!file.whole)
-        complain("lowtide: the report is not complete: writing failed\n");
+    if (!file.whole) {
+        complaint.print("lowtide: the {} is not complete: writing failed\n", what);
+        complain(complaint.text());
+    }
     if (!to_stderr)
         os::close_file(file.fd);
 }
 
+[[gnu::cold]] void write_what_is_wanted() noexcept {
+    write(the_report, print_report, "report");
+    write(the_profile, print_profile, "profile");
+}
+
 __attribute__((destructor)) void end() {
     the_background.stop();
-    if (report_path[0] != '\0' && reporting_process == os::process_id())
-        write_report();
+    if (writing_process != 0)
+        write_what_is_wanted();
 }
 
 } // namespace

@@ -14,10 +14,10 @@ void cache::start(bool use_rseq, unsigned cpus, unsigned usable_cpus) noexcept {
     // fast paths 4 ns a pair (docs/design.md, "magazines"); a row costs 2 KiB, once, and only the rows that
     // can be used have it.
     for (unsigned r = 0; r < rows_; ++r) {
-        for (unsigned i = 0; i < row_words; ++i) {
+        for (unsigned i = 0; i < row_words; ++i)
             state_->rows[r].loaded[i] = state_->nothing();
+        for (unsigned i = 0; i < row_words - 1; ++i)
             state_->rows[r].spare[i] = state_->nothing();
-        }
         state_->rows[r].parked = state_->nothing();
     }
 }
@@ -191,8 +191,7 @@ parked_runs cache::parked() const noexcept {
 
 // ---- all rows
 
-// Entry i of a part of the table is for sizes up to i steps.
-[[gnu::noinline]] static void show(uint32_t* entries, unsigned count, size_t step, bool shown) noexcept {
+[[gnu::noinline]] void cache::show(uint32_t* entries, unsigned count, size_t step, bool shown) noexcept {
     for (unsigned i = 0; i < count; ++i)
         __atomic_store_n(&entries[i], shown ? fast_entry_of(class_holding(i * step)) : 0, __ATOMIC_RELEASE);
 }
@@ -207,7 +206,10 @@ void cache::show_classes(bool shown) noexcept {
 }
 
 void cache::open() noexcept {
-    show_classes(true);
+    if (counts()) [[unlikely]]
+        show_counted(true);
+    else
+        show_classes(true);
     state_->map.open();
     __atomic_store_n(&place_.closed, 0, __ATOMIC_RELEASE);
 }
@@ -216,6 +218,8 @@ void cache::close() noexcept {
     __atomic_store_n(&place_.closed, 1, __ATOMIC_RELAXED);
     state_->map.close();
     show_classes(false);
+    if (counts())
+        show_counted(false);
 }
 
 // What a word of a row that stands still has, which it loses; nothing(), unless it is what was `seen` there.

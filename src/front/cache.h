@@ -3,6 +3,7 @@
 // and they run under the slot's lock. The slow paths above are the same for both.
 #pragma once
 
+#include "front/chance.h"
 #include "front/fast_state.h"
 #include "front/magazine.h"
 #include "os/mutex.h"
@@ -60,6 +61,13 @@ public:
 
     // Of that, what nobody has touched since the last call with this `seen`, rows() of them, zeroed at first.
     [[gnu::cold]] void collect_rested(holdings& all, magazine_row* seen) noexcept;
+    // From now on malloc's fast path counts the bytes of small allocations, in the row, and goes to the slow
+    // one when the countdown is over (counting.cpp); or it doesn't any more. Begins all countdowns anew.
+    [[gnu::cold]] void set_counting(bool yes, chance& distances) noexcept;
+    [[nodiscard]] bool counts() const noexcept { return __atomic_load_n(&counts_, __ATOMIC_RELAXED); }
+    // Of this row.
+    [[gnu::cold]] void restart_countdown(int64_t bytes) noexcept;
+
     void mend() noexcept {
         if (__atomic_load_n(&place_.closed, __ATOMIC_RELAXED) != 0) [[unlikely]]
             reopen();
@@ -82,7 +90,10 @@ private:
     [[nodiscard, gnu::cold]] uint64_t take(uint64_t& word, const uint64_t* seen) noexcept;
     template <typename Visit>
     void for_each_word(magazine_row* seen, Visit visit) noexcept;
+    // Entry i of a part of a class table is for sizes up to i steps.
+    static void show(uint32_t* entries, unsigned count, size_t step, bool shown) noexcept;
     void show_classes(bool shown) noexcept;
+    [[gnu::cold]] void show_counted(bool shown) noexcept;
     void open() noexcept;
     [[gnu::cold]] void close() noexcept;
     [[gnu::cold]] void reopen() noexcept;
@@ -108,6 +119,7 @@ private:
     fast_state* state_;
     os::rseq_place place_{};
     os::rseq_support policy_ = os::rseq_support::locked;
+    bool counts_ = false;
     unsigned rows_ = 1;
     os::mutex collecting_;
     std::atomic<uint32_t> next_slot_{0};

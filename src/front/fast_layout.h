@@ -16,6 +16,7 @@
 #define FAST_CS_FREE 64
 #define FAST_CS_FREE_SIZED 96
 #define FAST_CS_DELETE_SIZED 128
+#define FAST_CS_COUNTED 160
 #define FAST_NOTHING 2048 /* the top of a magazine that is both empty and full: no magazine */
 /* The class table, by size: up to 7 KiB in steps of 16 bytes, up to 128 KiB in steps of 512, up to 2 MiB in
  * steps of 16 KiB. With the sections and the page map's own words it fills one page; one in steps of 16 bytes
@@ -35,6 +36,12 @@
 #define FAST_ROW_BYTES 2048
 #define FAST_SPARE 1024 /* in a row: the loaded magazines of all classes, then the spare ones */
 #define FAST_MAX_ROWS 1024
+/* While allocations are counted (front/counting.cpp): the class table of those, in a page like that of the
+ * first one, and the last word of a row. */
+#define FAST_COUNTED (FAST_ROWS + FAST_MAX_ROWS * FAST_ROW_BYTES)
+#define FAST_COUNTED_TABLE (FAST_COUNTED + FAST_CLASS_TABLE)
+#define FAST_COUNTDOWN (FAST_SPARE + 1008)
+#define FAST_BYTES (FAST_COUNTED + 4096)
 
 #define MAGAZINE_BYTES 2048
 

@@ -28,13 +28,21 @@ struct class_steps {
 };
 inline constexpr unsigned row_words = FAST_SPARE / sizeof(uint64_t) - 1;
 
+struct alignas(4096) counted_classes {
+    unsigned char unused[FAST_MEDIUM_TABLE];
+    class_steps<1 << FAST_MEDIUM_SHIFT, FAST_MAX_MEDIUM> medium_classes;
+    class_steps<1 << FAST_LARGE_SHIFT, FAST_MAX_LARGE> large_classes;
+    class_steps<min_alignment, FAST_MAX_SIZE> small_classes alignas(FAST_CLASS_TABLE);
+};
+
 // The magazines of one concurrency id (or of one slot, where the caches are locked), a word for each size
 // class: the address of the magazine's top; `fast_state::nothing()` is no magazine.
 struct magazine_row {
     uint64_t loaded[row_words];
     uint64_t parked; // a span that is kept warm, or nothing()
-    uint64_t spare[row_words];
-    os::mutex lock; // guards the row where the caches are locked ones
+    uint64_t spare[row_words - 1];
+    uint64_t countdown; // bytes until the next allocation that is sampled, signed
+    os::mutex lock;     // guards the row where the caches are locked ones
 };
 
 struct alignas(4096) fast_state {
@@ -43,6 +51,7 @@ struct alignas(4096) fast_state {
     critical_section free_section;
     critical_section free_sized_section;
     critical_section delete_sized_section;
+    critical_section counted_section;
     class_steps<1 << FAST_MEDIUM_SHIFT, FAST_MAX_MEDIUM> medium_classes alignas(FAST_MEDIUM_TABLE);
     class_steps<1 << FAST_LARGE_SHIFT, FAST_MAX_LARGE> large_classes;
     unsigned char
@@ -52,6 +61,7 @@ struct alignas(4096) fast_state {
         unused_too[FAST_MAP_ROOT - page_map::offset_of_root() - FAST_CLASS_TABLE - sizeof(small_classes)];
     page_map map;
     magazine_row rows[FAST_MAX_ROWS];
+    counted_classes counted;
 
     // The word below this address is 0 and the address is 2 KiB-aligned: the top of a magazine that is empty
     // and full.
@@ -63,6 +73,7 @@ static_assert(offsetof(fast_state, new_section) == FAST_CS_NEW);
 static_assert(offsetof(fast_state, free_section) == FAST_CS_FREE);
 static_assert(offsetof(fast_state, free_sized_section) == FAST_CS_FREE_SIZED);
 static_assert(offsetof(fast_state, delete_sized_section) == FAST_CS_DELETE_SIZED);
+static_assert(offsetof(fast_state, counted_section) == FAST_CS_COUNTED);
 static_assert(offsetof(fast_state, medium_classes) == FAST_MEDIUM_TABLE);
 static_assert(offsetof(fast_state, large_classes) == FAST_LARGE_TABLE);
 static_assert(offsetof(fast_state, small_classes) == FAST_CLASS_TABLE && FAST_NOTHING == FAST_CLASS_TABLE);
@@ -84,7 +95,12 @@ static_assert(offsetof(fast_state, map) + page_map::offset_of_root() == FAST_MAP
 static_assert(offsetof(fast_state, map) + page_map::offset_of_empty_leaf() == FAST_EMPTY_LEAF);
 static_assert(offsetof(fast_state, rows) == FAST_ROWS);
 static_assert(sizeof(magazine_row) == FAST_ROW_BYTES && offsetof(magazine_row, spare) == FAST_SPARE);
-static_assert(all_classes <= row_words);
+static_assert(offsetof(magazine_row, countdown) == FAST_COUNTDOWN);
+static_assert(offsetof(fast_state, counted) == FAST_COUNTED && sizeof(fast_state) == FAST_BYTES);
+static_assert(offsetof(counted_classes, medium_classes) == FAST_MEDIUM_TABLE);
+static_assert(offsetof(counted_classes, large_classes) == FAST_LARGE_TABLE);
+static_assert(offsetof(counted_classes, small_classes) == FAST_CLASS_TABLE);
+static_assert(all_classes <= row_words - 1);
 static_assert(sizeof(page_map) == FAST_ROWS - FAST_MAP_ROOT + page_map::offset_of_root());
 
 } // namespace lowtide

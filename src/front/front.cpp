@@ -1,5 +1,7 @@
 #include "front/front.h"
 
+#include "os/probe.h"
+
 namespace lowtide {
 
 namespace {
@@ -31,6 +33,7 @@ void* front::allocate_directly(size_class c) noexcept {
 }
 
 void front::release_directly(size_class c, void* const* objects, unsigned count) noexcept {
+    LOWTIDE_PROBE(lowtide, flush, object_size(c), count);
     if (!is_run_class(c)) {
         const give_result result = slabs_->give(c, objects, count);
         if (result.error != free_error::none)
@@ -98,6 +101,7 @@ void front::top_up(size_class c, stock& s, unsigned count) noexcept {
     if (s.top() != end - taken)
         __builtin_memmove(s.top(), end - taken, taken * sizeof(void*));
     s.count += taken;
+    LOWTIDE_PROBE(lowtide, refill, object_size(c), taken);
 }
 
 void front::flush(size_class c, const stock& s) noexcept {

@@ -9,6 +9,7 @@
 
 #include "base/options.h"
 #include "front/cache.h"
+#include "front/chance.h"
 #include "front/depot.h"
 #include "pages/runs.h"
 #include "slab/slab_tier.h"
@@ -20,11 +21,11 @@ using wrong_free_handler = void (*)(free_error error, const void* object, size_c
 
 class front {
 public:
-    constexpr front(fast_state* state, depot* waiting, slab_tier* slabs, run_tier* runs, page_tier* pages,
-                    page_map* map, metadata* records, const options* settings, const page_source* source,
-                    wrong_free_handler on_wrong_free)
-        : cache_(state), depot_(*waiting), slabs_(slabs), runs_(runs), pages_(pages), map_(map),
-          records_(records), settings_(settings), source_(source), on_wrong_free_(on_wrong_free) {}
+    constexpr front(fast_state* state, depot* waiting, chance* samples, slab_tier* slabs, run_tier* runs,
+                    page_tier* pages, page_map* map, metadata* records, const options* settings,
+                    const page_source* source, wrong_free_handler on_wrong_free)
+        : cache_(state), depot_(*waiting), chance_(*samples), slabs_(slabs), runs_(runs), pages_(pages),
+          map_(map), records_(records), settings_(settings), source_(source), on_wrong_free_(on_wrong_free) {}
 
     void start(unsigned cpus, unsigned usable_cpus) noexcept;
 
@@ -42,6 +43,14 @@ public:
     // Takes an object back. What is found to be freed wrongly may also be another object of the class, freed
     // before and checked now.
     void release(size_class c, void* p) noexcept;
+
+    // From now on allocations are sampled, one every so many bytes on average; 0: none any more.
+    [[gnu::cold]] void set_sampling(size_t mean_bytes) noexcept;
+    [[nodiscard]] size_t sampling() const noexcept { return chance_.mean(); }
+    // Of an allocation of so many bytes that came to the slow path: is it to be recorded?
+    [[nodiscard, gnu::cold]] bool is_sampled(size_t size) noexcept;
+    // How many like it it stands for.
+    [[nodiscard, gnu::cold]] double weight(size_t size) const noexcept { return chance_.weight(size); }
 
     // Whether a run was freed before and lies in one of this row's magazines.
     [[nodiscard, LOWTIDE_RARE]] bool holds(size_class c, const void* p) noexcept;
@@ -133,6 +142,7 @@ private:
 
     cache cache_;
     depot& depot_;
+    chance& chance_;
     slab_tier* slabs_;
     run_tier* runs_;
     page_tier* pages_;

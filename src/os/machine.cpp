@@ -53,18 +53,35 @@ unsigned usable_cpus() noexcept {
     const affinity mask = read_affinity();
     unsigned count = 0;
     for (long i = 0; i < mask.length; ++i)
-        count += static_cast<unsigned>(__builtin_popcount(mask.bits[i]));
+        count += count_bits(mask.bits[i]);
     return count == 0 ? 1 : count;
 }
 
-uint64_t now_ms() noexcept {
+[[gnu::always_inline]] static inline timespec now_of(clockid_t clock) noexcept {
     timespec now{};
     if (lowtide_thread
             .lone) // the program may have a clock_gettime of its own, which needs a thread of libc's
-        system_call(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, reinterpret_cast<long>(&now));
+        system_call(SYS_clock_gettime, clock, reinterpret_cast<long>(&now));
     else
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // vDSO; can't fail with these arguments
+        clock_gettime(clock, &now); // vDSO; can't fail with these arguments
+    return now;
+}
+
+static uint64_t nanoseconds(const timespec& t) noexcept {
+    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+uint64_t now_ms() noexcept {
+    const timespec now = now_of(CLOCK_MONOTONIC_COARSE);
     return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
+}
+
+uint64_t now_ns() noexcept {
+    return nanoseconds(now_of(CLOCK_MONOTONIC));
+}
+
+uint64_t unix_ns() noexcept {
+    return nanoseconds(now_of(CLOCK_REALTIME));
 }
 
 static uint64_t time_us(clockid_t clock) noexcept {

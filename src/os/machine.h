@@ -15,6 +15,9 @@ unsigned usable_cpus() noexcept;
 
 // Milliseconds of a clock that never goes back; coarse (a few ms) and cheap.
 uint64_t now_ms() noexcept;
+// Nanoseconds of a clock that never goes back; and since 1970.
+[[gnu::cold]] uint64_t now_ns() noexcept;
+[[gnu::cold]] uint64_t unix_ns() noexcept;
 
 // Processor time of this process, and of this thread, in microseconds.
 [[gnu::cold]] uint64_t process_cpu_us() noexcept;

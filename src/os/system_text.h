@@ -135,8 +135,9 @@ private:
 // A file, line by line, read in pieces of a buffer. A line that doesn't fit is left out.
 class line_reader {
 public:
-    line_reader(const char* path, char* buffer, size_t size) noexcept
-        : buffer_(buffer), size_(size),
+    // No more than `most` bytes of it: nothing here may take long.
+    line_reader(const char* path, char* buffer, size_t size, size_t most = mebibyte) noexcept
+        : buffer_(buffer), size_(size), most_(most),
           fd_(system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path), O_RDONLY | O_CLOEXEC)) {
         at_end_ = failed(fd_);
     }
@@ -168,8 +169,6 @@ public:
     }
 
 private:
-    static constexpr size_t most = mebibyte; // nothing here may take long
-
     void fill() noexcept {
         __builtin_memmove(buffer_, buffer_ + begin_, end_ - begin_);
         end_ -= begin_;
@@ -183,13 +182,14 @@ private:
             got = system_call(SYS_read, fd_, reinterpret_cast<long>(buffer_ + end_),
                               static_cast<long>(size_ - end_));
         } while (got == -EINTR);
-        at_end_ = failed(got) || got == 0 || (total_ += static_cast<size_t>(got)) > most;
+        at_end_ = failed(got) || got == 0 || (total_ += static_cast<size_t>(got)) > most_;
         if (!failed(got))
             end_ += static_cast<size_t>(got);
     }
 
     char* buffer_;
     size_t size_;
+    size_t most_;
     long fd_;
     size_t begin_ = 0;
     size_t end_ = 0;

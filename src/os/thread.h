@@ -5,12 +5,20 @@
 
 namespace lowtide::os {
 
+// What the counted fast path says of the allocation that it gives up; 1 and 2 are in its assembly.
+enum class counted_as : uint8_t {
+    no,
+    passed, // and not sampled
+    sampled,
+};
+
 // The first fields stand in for the kernel's struct rseq (include/uapi/linux/rseq.h) where there is none: the
 // fast paths see a negative cpu id and turn to the slow ones.
 struct alignas(32) thread_area {
-    uint32_t cpu_id_start = 0;
+    counted_as counted = counted_as::no; // in place of cpu_id_start, which nothing here reads
     int32_t cpu_id = -1;
-    uint64_t critical_section = 0;
+    int64_t countdown =
+        0; // of bytes, see front/counting.cpp; in place of the critical section, which no path sets here
     uint32_t slot = 0;        // the locked caches: which row this thread uses, plus one; 0 = not chosen
     uint8_t held = 0;         // locks of ours that this thread holds or is about to take
     bool purging = false;     // in page_tier::purge_block, without its lock

@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "os/machine.h"
+#include "os/probe.h"
 #include "os/syscall.h"
 
 #include <atomic>
@@ -86,6 +87,7 @@ claimed claim(uintptr_t base, size_t bytes) noexcept {
 }
 
 bool commit(uintptr_t base, size_t bytes) noexcept {
+    LOWTIDE_PROBE(lowtide, commit, base, bytes);
     return system_call(SYS_mprotect, static_cast<long>(base), static_cast<long>(bytes),
                        PROT_READ | PROT_WRITE) == 0;
 }
@@ -99,6 +101,7 @@ static bool advise(uintptr_t base, size_t bytes, int advice) noexcept {
 }
 
 bool purge(uintptr_t base, size_t bytes) noexcept {
+    LOWTIDE_PROBE(lowtide, purge, base, bytes);
     return advise(base, bytes, MADV_DONTNEED);
 }
 

@@ -1,4 +1,5 @@
 #include "pages/huge.h"
+#include "os/probe.h"
 
 #include "os/vm.h"
 
@@ -39,6 +40,7 @@ span* huge_tier::settle(const mapping& m) noexcept {
     s->base = m.base + os::page_size();
     s->object_size = m.bytes - os::page_size();
     map_->set_huge(s->base, slice_count::holding(s->object_size), s);
+    LOWTIDE_PROBE(lowtide, huge_alloc, s->base, s->object_size);
     return s;
 }
 
@@ -201,6 +203,7 @@ span_result huge_tier::allocate(size_t size, size_t alignment) noexcept {
 }
 
 void huge_tier::deallocate(span& s) noexcept {
+    LOWTIDE_PROBE(lowtide, huge_free, s.base, s.object_size);
     map_->clear_huge(s.base, slice_count::holding(s.object_size));
     count_.fetch_sub(1, std::memory_order_relaxed);
     bytes_.fetch_sub(s.object_size, std::memory_order_relaxed);

@@ -80,11 +80,11 @@ void* metadata::allocate(size_t bytes, bool nested) noexcept {
     return record;
 }
 
-void metadata::deallocate(void* record, size_t bytes) noexcept {
+void metadata::deallocate(void* record, size_t bytes, bool nested) noexcept {
     bytes = rounded(bytes);
     if (record != nullptr && bytes > max_carved)
         return unmap(record, align_up(bytes, os::page_size()));
-    if (record == nullptr || !lock())
+    if (record == nullptr || !lock(nested))
         return; // lost, but only when a signal handler interrupted this very function
     auto* freed = static_cast<free_record*>(record);
     freed->next = free_[list_of(bytes)];

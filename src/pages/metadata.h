@@ -21,7 +21,7 @@ public:
     // Null when there is no memory, or when a signal handler has interrupted this very function. `nested`:
     // see os/mutex.h.
     [[nodiscard]] void* allocate(size_t bytes, bool nested = false) noexcept;
-    void deallocate(void* record, size_t bytes) noexcept;
+    void deallocate(void* record, size_t bytes, bool nested = false) noexcept;
 
     // Bytes taken from the system so far.
     [[nodiscard]] size_t mapped_bytes() const noexcept { return mapped_.load(std::memory_order_relaxed); }

@@ -70,7 +70,7 @@ class page_map {
 public:
     // The span registered for the slice that `address` lies in, or null: that of any byte of a slab or a
     // huge object, and of the first byte of a run.
-    [[nodiscard]] span* find(uintptr_t address) const noexcept {
+    [[nodiscard, gnu::always_inline]] span* find(uintptr_t address) const noexcept {
         if (address >> (leaf_shift + 16) != 0) [[unlikely]]
             return nullptr;
         page_map_leaf* leaf = leaves_[address >> leaf_shift].load(std::memory_order_relaxed);

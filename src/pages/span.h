@@ -33,6 +33,7 @@ struct span : list_node<>, list_node<by_rest> {
     uint32_t free_objects = 0;
     uint32_t first_free_word = 0; // slab: no free object is in a word of the bitmap before this one
     uint32_t reciprocal = 0;      // slab: ceil(2^32 / object_size), see object_index()
+    uint32_t samples = 0;         // sampled objects in it (observe/samples.h, whose lock guards it)
     span* next_changed = nullptr; // slab: while objects are given back, see changed_slabs
     // Slab: a bit for each of its pages that has been given back to the system; run: not 0 when that is so of
     // the end that nobody asked for.

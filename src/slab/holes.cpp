@@ -68,7 +68,41 @@ static_assert(most_slab_slices * slice_size / smallest_page <= 64, "span::holes 
     return free;
 }
 
+// What the objects in use have of [begin, end) of a slab, without its lock.
+struct occupancy {
+    size_t bytes = 0;
+    unsigned objects = 0;
+};
+
+[[gnu::cold]] occupancy occupied(span& s, uintptr_t begin, uintptr_t end) {
+    occupancy all;
+    for (auto i = static_cast<uint32_t>((begin - s.base) / s.object_size); i < s.capacity; ++i) {
+        const uintptr_t object = s.base + i * s.object_size;
+        if (object >= end)
+            break;
+        if ((__atomic_load_n(&s.bitmap()[i / 64], __ATOMIC_RELAXED) >> i % 64 & 1) != 0)
+            continue;
+        const uintptr_t object_end = object + s.object_size;
+        all.bytes += (object_end < end ? object_end : end) - (object > begin ? object : begin);
+        ++all.objects;
+    }
+    return all;
+}
+
 } // namespace
+
+double slab_tier::pinned_bytes(span& slab, uintptr_t object) noexcept {
+    if (slab.kind != span_kind::slab)
+        return 0; // what is free around a run goes back
+    const size_t page = size_t{1} << page_shift();
+    double share = 0;
+    for (uintptr_t at = align_down(object, page); at < object + slab.object_size; at += page) {
+        const occupancy used = occupied(slab, at, at + page);
+        if (used.objects != 0)
+            share += static_cast<double>(page - used.bytes) / used.objects;
+    }
+    return share;
+}
 
 // Under the lock of the class. False when the system refuses.
 bool slab_tier::look_at(slab_shard& shard, span& s, list<span>& emptied, size_t& bytes) noexcept {

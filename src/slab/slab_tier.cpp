@@ -6,10 +6,10 @@ namespace lowtide {
 
 namespace {
 
-uint32_t count_free(span& s) {
+[[gnu::cold]] uint32_t count_free(span& s) {
     uint32_t free = 0;
     for (uint32_t w = 0; w < s.bitmap_words(); ++w)
-        free += static_cast<uint32_t>(__builtin_popcountll(s.bitmap()[w]));
+        free += count_bits_of(s.bitmap()[w]);
     return free;
 }
 

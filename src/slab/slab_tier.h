@@ -97,6 +97,10 @@ public:
     // few.
     [[nodiscard, gnu::cold]] bool copy_free(span& slab, uint64_t* to, uint32_t words) noexcept;
 
+    // The part of an object that is in use in what can't go back because of it: on each page that it lies on,
+    // what isn't in use there, divided among the objects that are. Without the lock: the figure of a moment.
+    [[nodiscard, gnu::cold]] static double pinned_bytes(span& slab, uintptr_t object) noexcept;
+
     // All memory of an owned slab back to the page tier, whatever it holds: the shards are not to be used any
     // more.
     [[gnu::cold]] void abandon(span& slab) noexcept { retire(slab); }

@@ -43,7 +43,7 @@ public:
 
     // For who looks at one span after the other and lets others change the list in between: a mark is in the
     // list, in front of those that are still to come.
-    void begin_walk(owned_prefix& mark) noexcept;
+    [[LOWTIDE_RARE]] void begin_walk(owned_prefix& mark) noexcept;
     // Calls look(span) for the next one, with the lock. False when there is none.
     template <typename Look>
     [[nodiscard]] bool look_at_next(owned_prefix& mark, Look look) noexcept {

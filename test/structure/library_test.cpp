@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <gtest/gtest.h>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,8 +57,51 @@ TEST(library, what_most_processes_never_run_is_not_in_their_memory) {
     EXPECT_EQ(rare, "Rss:                   0 kB\n");
 }
 
+// "provider:name(arguments)" of each, as os/probe.h lists them, with the number of arguments.
+std::map<std::string, long> documented_probes() {
+    std::map<std::string, long> probes;
+    std::ifstream header(LOWTIDE_PROJECT "/src/os/probe.h");
+    for (std::string line; std::getline(header, line);) {
+        const std::size_t open = line.find('(');
+        const std::size_t colon = line.find(':');
+        if (!line.starts_with("//     ") || colon > open || open == line.npos)
+            continue;
+        const std::string arguments = line.substr(open, line.find(')') - open);
+        probes[line.substr(7, open - 7)] = 1 + std::count(arguments.begin(), arguments.end(), ',');
+    }
+    return probes;
+}
+
+TEST(library, has_the_probes_that_are_documented_each_with_a_semaphore) {
+    FILE* notes = popen("readelf -nW " LOWTIDE_LIBRARY, "r");
+    ASSERT_NE(notes, nullptr);
+    std::map<std::string, long> found;
+    std::string provider;
+    std::string probe;
+    for (char line[512]; fgets(line, sizeof(line), notes) != nullptr;) {
+        const std::string text = line;
+        const auto value_of = [&](const std::string& key) {
+            const std::size_t at = text.find(key);
+            return at == text.npos ? std::string()
+                                   : text.substr(at + key.size(), text.find('\n', at) - at - key.size());
+        };
+        if (const std::string name = value_of("Provider: "); !name.empty())
+            provider = name;
+        if (const std::string name = value_of("Name: "); !name.empty())
+            probe = provider + ":" + name;
+        if (const std::string semaphore = value_of("Semaphore: "); !semaphore.empty()) {
+            EXPECT_NE(std::stoul(semaphore, nullptr, 16), 0u) << probe;
+        }
+        if (const std::string arguments = value_of("Arguments: "); !arguments.empty())
+            found[probe] = std::count(arguments.begin(), arguments.end(), '@');
+    }
+    EXPECT_EQ(pclose(notes), 0);
+    EXPECT_EQ(found, documented_probes());
+    EXPECT_FALSE(found.empty());
+}
+
 TEST(library, the_list_of_exports_is_the_allocators_and_nothing_elses) {
-    EXPECT_EQ(golden().size(), 20u + 7u + 20u + 3u + 18u + 10u + 11u);
+    EXPECT_EQ(golden().size(), 20u + 7u + 20u + 5u + 18u + 10u + 11u);
     for (const char* foreign : {"strdup", "strndup", "mmap", "munmap", "mremap", "sbrk", "brk", "memcpy",
                                 "memset", "madvise", "fork", "getenv", "realpath", "asprintf"})
         EXPECT_FALSE(golden().contains(foreign)) << foreign;

@@ -76,6 +76,30 @@ TEST(on_lowtide, a_report_that_could_not_be_written_whole_is_no_secret) {
     EXPECT_EQ(result.errors, "lowtide: the report is not complete: writing failed\n");
 }
 
+TEST(on_lowtide, a_profile_is_written_to_a_file_at_the_end) {
+    const temporary_folder folder;
+    const std::string file = (folder.path() / "heap.txt").string();
+    const child_result result = run_of({"--profile", file, fixtures + "/show", "--exit", "3"}).run();
+    EXPECT_EQ(result.exit_code(), 3);
+    EXPECT_EQ(result.errors, "");
+    std::ifstream in(file);
+    const std::string profile{std::istreambuf_iterator<char>(in), {}};
+    EXPECT_EQ(profile.rfind("lowtide profile 1\n", 0), 0u) << profile;
+    EXPECT_NE(profile.find("\nrate 524288\n"), std::string::npos) << profile;
+    EXPECT_NE(profile.find("\npid " + std::to_string(result.pid) + "\n"), std::string::npos) << profile;
+    EXPECT_EQ(profile.substr(profile.size() - 5), "\nend\n");
+    const child_result finer =
+        run_of({"--conf", "sample:4K", "--profile=" + file, fixtures + "/show", "--fork"}).run();
+    EXPECT_EQ(finer.exit_code(), 0);
+    std::ifstream again(file);
+    const std::string second{std::istreambuf_iterator<char>(again), {}};
+    EXPECT_NE(second.find("\nrate 4096\n"), std::string::npos) << second;
+    EXPECT_NE(second.find("\npid " + std::to_string(finer.pid) + "\n"), std::string::npos)
+        << "not the child's";
+    const child_result full = run_of({"--profile=/dev/full", fixtures + "/show"}).run();
+    EXPECT_EQ(full.errors, "lowtide: the profile is not complete: writing failed\n");
+}
+
 TEST(on_lowtide, children_write_no_report) {
     const child_result result = run_of({"--report", fixtures + "/show", "--fork"}).run();
     EXPECT_EQ(result.exit_code(), 0);

@@ -78,7 +78,8 @@ protected:
     slab_shards shards;
     slab_tier slabs{&shards, &pages, &state->map, &records};
     depot magazines_waiting;
-    front caches{state.get(), &magazines_waiting, &slabs,    &runs,   &pages,
+    chance samples;
+    front caches{state.get(), &magazines_waiting, &samples, &slabs,    &runs,   &pages,
                  &state->map, &records,           &settings, &system, count_wrong_free};
     const size_class classes[3] = {class_holding(32), class_holding(1024), class_holding(30'000)};
     std::mutex exchange;

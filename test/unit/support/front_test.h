@@ -73,7 +73,8 @@ protected:
     slab_shards shards;
     slab_tier slabs{&shards, &pages, map, &records};
     depot magazines_waiting;
-    front caches{state.get(), &magazines_waiting, &slabs,    &runs,         &pages,
+    chance samples;
+    front caches{state.get(), &magazines_waiting, &samples, &slabs,    &runs,         &pages,
                  map,         &records,           &settings, fake.source(), note_wrong_free};
 };
 

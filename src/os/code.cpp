@@ -1,0 +1,110 @@
+#include "os/code.h"
+
+#include "base/bits.h"
+#include "os/system_text.h"
+
+#include <link.h>
+#include <sys/uio.h>
+
+namespace lowtide::os {
+
+namespace {
+
+constexpr size_t line_size = 4096;
+constexpr size_t most_maps = 64 * mebibyte;
+
+// Reads memory that may have gone, or that no file stands behind any more. False when that is so.
+bool copy_memory(uintptr_t from, void* to, size_t size) noexcept {
+    iovec here{to, size};
+    iovec there{reinterpret_cast<void*>(from), size};
+    const long got = system_call(SYS_process_vm_readv, static_cast<long>(process_id()),
+                                 reinterpret_cast<long>(&here), 1, reinterpret_cast<long>(&there), 1, 0);
+    return got >= 0 && static_cast<size_t>(got) == size;
+}
+
+class build_id {
+public:
+    // Of the ELF file whose beginning is mapped at `base`.
+    void read(uintptr_t base) noexcept {
+        size_ = 0;
+        ElfW(Ehdr) file;
+        if (!copy_memory(base, &file, sizeof(file)) || __builtin_memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 ||
+            file.e_phentsize != sizeof(ElfW(Phdr)))
+            return;
+        for (unsigned i = 0; i < file.e_phnum && size_ == 0; ++i) {
+            ElfW(Phdr) segment;
+            if (copy_memory(base + file.e_phoff + i * sizeof(segment), &segment, sizeof(segment)) &&
+                segment.p_type == PT_NOTE)
+                read_notes(base + segment.p_offset, segment.p_filesz);
+        }
+    }
+    [[nodiscard]] const unsigned char* bytes() const { return bytes_; }
+    [[nodiscard]] size_t size() const { return size_; }
+
+private:
+    // Notes lie in the part of the file that is mapped from its beginning.
+    void read_notes(uintptr_t at, size_t length) noexcept {
+        for (const uintptr_t end = at + length; at + sizeof(ElfW(Nhdr)) <= end;) {
+            ElfW(Nhdr) note;
+            char name[4];
+            if (!copy_memory(at, &note, sizeof(note)))
+                return;
+            const uintptr_t text = at + sizeof(note) + align_up(note.n_namesz, 4);
+            if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(name) &&
+                note.n_descsz <= sizeof(bytes_) && copy_memory(at + sizeof(note), name, sizeof(name)) &&
+                __builtin_memcmp(name, ELF_NOTE_GNU, sizeof(name)) == 0) {
+                size_ = copy_memory(text, bytes_, note.n_descsz) ? note.n_descsz : 0;
+                return;
+            }
+            at = text + align_up(note.n_descsz, 4);
+        }
+    }
+
+    unsigned char bytes_[64];
+    size_t size_ = 0;
+};
+
+uintptr_t to_address(std::string_view hex) noexcept {
+    uintptr_t value = 0;
+    for (const char c : hex)
+        value = value << 4 | static_cast<uintptr_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+    return value;
+}
+
+} // namespace
+
+void for_each_code_mapping(code_visitor visit, void* context) noexcept {
+    char buffer[line_size];
+    line_reader lines("/proc/self/maps", buffer, sizeof(buffer), most_maps);
+    uintptr_t file = 0; // where the last one that begins with its file's beginning is
+    build_id id;
+    for (std::string_view line; lines.next(line);) {
+        // "begin-end mode offset device inode      path"
+        code_mapping m{};
+        m.begin = take(line, '-');
+        m.end = take(line, ' ');
+        const std::string_view mode = take(line, ' ');
+        m.offset = take(line, ' ');
+        take(line, ' ');
+        take(line, ' ');
+        while (!line.empty() && line.front() == ' ')
+            line.remove_prefix(1);
+        m.path = line;
+        if (to_address(m.offset) == 0)
+            file = to_address(m.begin);
+        if (mode.size() < 3 || mode[2] != 'x' || m.path.empty())
+            continue;
+        id.read(file);
+        m.build_id = id.bytes();
+        m.build_id_size = id.size();
+        visit(context, m);
+    }
+}
+
+std::string_view program_path(char* to, size_t size) noexcept {
+    const long length = system_call(SYS_readlinkat, AT_FDCWD, reinterpret_cast<long>("/proc/self/exe"),
+                                    reinterpret_cast<long>(to), static_cast<long>(size));
+    return {to, length > 0 ? static_cast<size_t>(length) : 0};
+}
+
+} // namespace lowtide::os
