@@ -26,10 +26,18 @@ using namespace rseq_test;
 
 namespace {
 
-constexpr const char* sequences[] = {"lowtide_malloc",     "lowtide_new",          "lowtide_free",
-                                     "lowtide_free_sized", "lowtide_delete_sized", "lowtide_rseq_pop",
-                                     "lowtide_rseq_push",  "lowtide_rseq_exchange"};
-constexpr size_t fast_sequences = 5; // the first
+// What is interrupted, in a process with these options.
+struct subject {
+    const char* options;
+    std::vector<const char*> sequences;
+    size_t fast; // so many of them, the first
+};
+const subject usual = {nullptr,
+                       {"lowtide_malloc", "lowtide_new", "lowtide_free", "lowtide_free_sized",
+                        "lowtide_delete_sized", "lowtide_rseq_pop", "lowtide_rseq_push",
+                        "lowtide_rseq_exchange"},
+                       5};
+const subject sampled = {"sample:64K", {"lowtide_malloc_counted", "lowtide_free"}, 2};
 // A slow path is short: what takes longer than this many instructions for one call goes round in circles.
 constexpr long most_steps = 200000;
 
@@ -37,10 +45,12 @@ constexpr long most_steps = 200000;
 
 class process {
 public:
-    process(const char* library, const char* program) : id_(fork()) {
+    process(const char* library, const char* program, const char* options) : id_(fork()) {
         if (id_ == 0) {
             setenv("LD_PRELOAD", library, 1);
             unsetenv("LOWTIDE_CONF");
+            if (options != nullptr)
+                setenv("LOWTIDE_CONF", options, 1);
             unsetenv("GLIBC_TUNABLES");
             ptrace(PTRACE_TRACEME, 0, 0, 0);
             execl(program, program, static_cast<char*>(nullptr));
@@ -127,10 +137,10 @@ struct sequence {
     std::vector<uint64_t> instructions; // from start to one before commit
 };
 
-std::vector<sequence> find_sequences(const std::string& library, uint64_t base) {
+std::vector<sequence> find_sequences(const std::string& library, uint64_t base, const subject& of) {
     const symbol_table symbols = read_symbols(library);
     std::vector<sequence> all;
-    for (const char* name : sequences) {
+    for (const char* name : of.sequences) {
         const auto at = [&](const char* label) { return address_of(symbols, std::string(name) + label); };
         sequence s{name, base + at("_abort"), {}};
         for (const instruction& i : disassemble(library, at("_start"), at("_commit")))
@@ -142,10 +152,11 @@ std::vector<sequence> find_sequences(const std::string& library, uint64_t base) 
 
 class stepper {
 public:
-    stepper(const char* library, const char* program) : child_(library, program) {
+    stepper(const char* library, const char* program, const subject& of)
+        : child_(library, program, of.options), fast_(of.fast) {
         // The first stop is the program's execve, the second its own.
         own_stop_ = child_.go_on();
-        sequences_ = find_sequences(library, load_base(child_.id(), library));
+        sequences_ = find_sequences(library, load_base(child_.id(), library), of);
     }
 
     // Interrupts the k-th instruction of each sequence, for each k: in each call once, or each time it gets
@@ -197,7 +208,9 @@ private:
 
     // Slow paths only come to the end of their sequences when a fast path could have done it, but was
     // interrupted.
-    [[nodiscard]] bool is_fast(const sequence& s) const { return &s < &sequences_[fast_sequences]; }
+    [[nodiscard]] bool is_fast(const sequence& s) const {
+        return static_cast<size_t>(&s - sequences_.data()) < fast_;
+    }
 
     void arm(const sequence& s, size_t k) {
         child_.set_breakpoint(s.instructions[k]);
@@ -275,16 +288,17 @@ private:
 
     process child_;
     uint64_t own_stop_ = 0;
+    size_t fast_;
     std::vector<sequence> sequences_;
 };
 
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4)
-        fail("usage: stepping LIBRARY STEPPED once|always|single-step");
+    if (argc != 4 && !(argc == 5 && strcmp(argv[4], "sampled") == 0))
+        fail("usage: stepping LIBRARY STEPPED once|always|single-step [sampled]");
     require_concurrency_ids();
-    stepper s(argv[1], argv[2]);
+    stepper s(argv[1], argv[2], argc == 5 ? sampled : usual);
     if (strcmp(argv[3], "single-step") == 0)
         s.single_step();
     else
