@@ -357,7 +357,7 @@ void heap::release_span(span& s, void* p) noexcept {
 
 void heap::release(void* p, const char* call) noexcept {
     span& s = span_of(p, call);
-    if ((!start() && s.kind != span_kind::huge) || (s.samples != 0 && !forget_sample(s, p))) {
+    if ((!start() && s.kind != span_kind::huge) || (s.has_samples() && !forget_sample(s, p))) {
         front_.defer(p);
         return;
     }
@@ -377,7 +377,7 @@ void heap::release_deferred() noexcept {
     for (void* p = front_.take_deferred(); p != nullptr;) {
         void* next = front::next_deferred(p);
         span& s = span_of(p, "free");
-        if (s.samples != 0 && !forget_sample(s, p))
+        if (s.has_samples() && !forget_sample(s, p))
             front_.defer(p);
         else
             release_span(s, p);

@@ -54,7 +54,7 @@ bool heap::forget_sample(span& s, const void* p) noexcept {
 
 span* heap::resize_huge(span& s, size_t size) noexcept {
     const void* before = reinterpret_cast<void*>(s.base);
-    const bool sampled = s.samples != 0;
+    const bool sampled = s.has_samples();
     span* resized = huge_.resize(s, size);
     if (resized != nullptr && sampled)
         samples_.move(before, reinterpret_cast<void*>(resized->base), *resized, size);
@@ -64,7 +64,7 @@ span* heap::resize_huge(span& s, size_t size) noexcept {
 // If that object was sampled, so many bytes of it are asked for now.
 void heap::note_size(void* p, size_t size) noexcept {
     span* s = map_->find(reinterpret_cast<uintptr_t>(p));
-    if (s != nullptr && s->samples != 0)
+    if (s != nullptr && s->has_samples())
         samples_.move(p, p, *s, size);
 }
 

@@ -127,7 +127,8 @@ bool samples::add(const void* object, span& s, size_t size, double weight, const
         ++site->samples;
         site->allocated.add(weight, bytes);
         change(*site, weight, bytes);
-        if (s.samples++ == 0)
+        s.set_samples(s.samples + 1);
+        if (s.samples == 1)
             mark(s, true);
     }
     mutex_.unlock();
@@ -148,7 +149,8 @@ samples::removal samples::remove(const void* object, span& s, uint64_t now_ns) n
         site.lived_ns += r->weight * static_cast<double>(now_ns - r->born_ns);
         change(site, -r->weight, -r->weight * static_cast<double>(r->size));
         records_->deallocate(r, sizeof(sample), true);
-        if (--s.samples == 0)
+        s.set_samples(s.samples - 1);
+        if (s.samples == 0)
             mark(s, false);
         result = removal::done;
     }
@@ -167,8 +169,8 @@ void samples::move(const void* from, const void* to, span& s, size_t size) noexc
         publish(*place_of(r->object), r);
         change(*r->site, 0, grown);
         if (s.samples == 0)
-            s.samples = 1; // a huge one, which is elsewhere now
-        mark(s, true);     // a run may be of another class
+            s.set_samples(1); // a huge one, which is elsewhere now
+        mark(s, true);        // a run may be of another class
     }
     mutex_.unlock();
 }

@@ -33,13 +33,17 @@ struct span : list_node<>, list_node<by_rest> {
     uint32_t free_objects = 0;
     uint32_t first_free_word = 0; // slab: no free object is in a word of the bitmap before this one
     uint32_t reciprocal = 0;      // slab: ceil(2^32 / object_size), see object_index()
-    uint32_t samples = 0;         // sampled objects in it (observe/samples.h, whose lock guards it)
+    uint32_t samples = 0;         // sampled objects in it; written under the lock of observe/samples.h
     span* next_changed = nullptr; // slab: while objects are given back, see changed_slabs
     // Slab: a bit for each of its pages that has been given back to the system; run: not 0 when that is so of
     // the end that nobody asked for.
     uint64_t holes = 0;
     uintptr_t mapping = 0; // huge: where the mapping begins, and its length
     size_t mapping_bytes = 0;
+
+    // Who owns an object here is told right whether there may be samples: its own is counted.
+    [[nodiscard]] bool has_samples() const { return __atomic_load_n(&samples, __ATOMIC_RELAXED) != 0; }
+    void set_samples(uint32_t count) { __atomic_store_n(&samples, count, __ATOMIC_RELAXED); }
 
     // The places in lists: of slabs by fullness, of freed spans; of slabs at rest.
     [[nodiscard]] list_node<>& place() { return *this; }
