@@ -40,7 +40,7 @@ void* lowtide_heap_aligned_alloc(lowtide_heap* heap, size_t alignment, size_t si
 void* lowtide_heap_realloc(lowtide_heap* heap, void* object, size_t size);
 /* `object` is this heap's, or null. */
 void lowtide_heap_free(lowtide_heap* heap, void* object);
-/* Bytes that the object may be used for. */
+/* Bytes that the object may be used for; 0 for null. */
 size_t lowtide_heap_usable_size(lowtide_heap* heap, const void* object);
 
 /* The heap that an object was got from; null where it is malloc's, or nobody's. */

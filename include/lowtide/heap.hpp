@@ -77,7 +77,8 @@ public:
     [[nodiscard]] std::size_t usable_size(const void* object) const noexcept {
         return lowtide_heap_usable_size(handle_, object);
     }
-    /// Was this got from the heap, and not freed?
+    /// Does this lie in memory of the heap's? So does any part of an object, and one that was freed a while
+    /// ago.
     [[nodiscard]] bool owns(const void* object) const noexcept { return lowtide_heap_of(object) == handle_; }
 
     /// Calls visit(object, usable bytes) for every object that is in use, in no order. Where it answers an

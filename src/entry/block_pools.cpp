@@ -95,6 +95,11 @@ lowtide_block_pool* lowtide_block_pool_create(const lowtide_block_pool_options* 
         errno = EINVAL;
         return nullptr;
     }
+    // What can't be there must not be begun: whoever populates it touches all memory that there is.
+    if (populated > os::attainable_memory() / o.block_size) {
+        errno = ENOMEM;
+        return nullptr;
+    }
     void* memory = the_heap.allocate_record(sizeof(lowtide_block_pool));
     auto* p = memory == nullptr ? nullptr : new (memory) lowtide_block_pool(the_heap.surroundings_of_pools());
     if (p != nullptr && p->start(o)) {

@@ -121,7 +121,7 @@ void lowtide_heap_free(lowtide_heap* h, void* object) {
 }
 
 size_t lowtide_heap_usable_size(lowtide_heap* h, const void* object) {
-    return span_in(h, object, "lowtide_heap_usable_size").object_size;
+    return object == nullptr ? 0 : span_in(h, object, "lowtide_heap_usable_size").object_size;
 }
 
 lowtide_heap* lowtide_heap_of(const void* object) {

@@ -54,7 +54,10 @@ public:
 
     // For up to `capacity` blocks, not 0.
     [[nodiscard]] stock empty_magazine(metadata& records, unsigned capacity) const noexcept;
-    static void scrap(metadata& records, magazine* m) noexcept { records.deallocate(m, sizeof(magazine)); }
+    // `nested`: with a row, or the pool, in hand.
+    static void scrap(metadata& records, magazine* m, bool nested = false) noexcept {
+        records.deallocate(m, sizeof(magazine), nested);
+    }
 
     // Has `sift` look at the magazine of every row that has one, while no thread uses any. It answers with
     // what the row is to have then, the magazine without some of its blocks, or none. `same`: its top is

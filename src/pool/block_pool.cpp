@@ -512,7 +512,7 @@ stock block_pool::sift(stock s, bool rested, bool same, list<block_record>& out)
         static_cast<block_record*>(s.objects()[i])->become(block_state_in_pool::rested);
     if (s.count != 0 || (rested && !same))
         return s;
-    block_cache::scrap(*around_.records, s.m);
+    block_cache::scrap(*around_.records, s.m, true);
     return {};
 }
 

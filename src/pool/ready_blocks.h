@@ -13,12 +13,13 @@ struct block_record;
 // Zeroed memory is a valid, empty one without room.
 class ready_blocks {
 public:
-    // Makes room for so many in all. False, and nothing has changed, when there is no memory.
+    // Makes room for so many in all, with the pool's lock. False, and nothing has changed, when there is no
+    // memory.
     [[nodiscard]] bool reserve(metadata& records, size_t blocks) noexcept {
         if (ring_ != nullptr && blocks <= ring_->room)
             return true;
         const size_t room = next_power_of_two(blocks < least_room ? least_room : blocks);
-        auto* larger = static_cast<ring*>(records.allocate(bytes_of(room)));
+        auto* larger = static_cast<ring*>(records.allocate(bytes_of(room), true));
         if (larger == nullptr)
             return false;
         larger->room = room;
@@ -64,7 +65,7 @@ private:
     static constexpr size_t bytes_of(size_t room) { return sizeof(size_t) + room * sizeof(block_record*); }
     static void release(metadata& records, ring* r) noexcept {
         if (r != nullptr)
-            records.deallocate(r, bytes_of(r->room));
+            records.deallocate(r, bytes_of(r->room), true);
     }
     [[nodiscard]] block_record*& slot(size_t i) const noexcept {
         return ring_->blocks[(first_ + i) & (ring_->room - 1)];

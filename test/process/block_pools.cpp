@@ -546,7 +546,7 @@ PROMISE(a_heaps_functions_do_what_mallocs_do) {
     for (size_t alignment = 1; alignment <= 64 * kMebibyte; alignment *= 2) {
         void* p = lowtide_heap_aligned_alloc(h, alignment, 1000);
         REQUIRE(p != nullptr && reinterpret_cast<uintptr_t>(p) % alignment == 0);
-        REQUIRE(lowtide_heap_usable_size(h, p) >= 1000);
+        REQUIRE(lowtide_heap_usable_size(h, p) >= 1000 && lowtide_heap_usable_size(h, nullptr) == 0);
         std::memset(p, 1, 1000);
         lowtide_heap_free(h, p);
     }

@@ -114,6 +114,32 @@ TEST_P(pool_threads, are_never_refused_while_a_block_is_free) {
     }
 }
 
+// A pool that grows makes records while it holds its lock; so do others at the same time, who are no reason
+// to refuse.
+TEST_P(pool_threads, are_not_refused_because_others_make_records) {
+    std::atomic<bool> stop{false};
+    std::thread other([&] {
+        while (!stop)
+            if (void* record = records.allocate(64); record != nullptr)
+                records.deallocate(record, 64);
+    });
+    for (int round = 0; round < 300; ++round) {
+        block_pool& p = make(64 * kibibyte);
+        std::vector<std::thread> takers;
+        for (int t = 0; t < 2; ++t)
+            takers.emplace_back([&] {
+                const std::vector<void*> some = take_some(p, 100);
+                give(p, some);
+            });
+        for (std::thread& each : takers)
+            each.join();
+        ASSERT_TRUE(p.end());
+        pools.clear();
+    }
+    stop = true;
+    other.join();
+}
+
 TEST_P(pool_threads, never_have_more_blocks_than_there_may_be) {
     block_pool& p = make(64 * kibibyte, 4);
     std::atomic<int> held{0};
