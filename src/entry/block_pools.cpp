@@ -74,12 +74,7 @@ void* with_errno(void* block, take_result result) noexcept {
 }
 
 bool print_to(lowtide_block_pool& p, int fd) noexcept {
-    os::text_file file{fd};
-    char buffer[512];
-    printer out(buffer, os::text_file::write, &file);
-    p.print(out);
-    out.flush();
-    return file.whole;
+    return os::print_to(fd, [&p](printer& out) { p.print(out); });
 }
 
 } // namespace

@@ -345,7 +345,9 @@ span& heap::span_of(const void* p, const char* call) noexcept {
 }
 
 void heap::release_span(span& s, void* p) noexcept {
-    if (s.owned) [[unlikely]]
+    if (s.has_samples() && !forget_sample(s, p)) [[unlikely]]
+        front_.defer(p);
+    else if (s.owned) [[unlikely]]
         own_heap::of(s)->release(s, p);
     else if (s.kind == span_kind::huge)
         huge_.deallocate(s);
@@ -357,7 +359,7 @@ void heap::release_span(span& s, void* p) noexcept {
 
 void heap::release(void* p, const char* call) noexcept {
     span& s = span_of(p, call);
-    if ((!start() && s.kind != span_kind::huge) || (s.has_samples() && !forget_sample(s, p))) {
+    if (!start() && s.kind != span_kind::huge) {
         front_.defer(p);
         return;
     }
@@ -376,11 +378,7 @@ void heap::release_deferred() noexcept {
     }
     for (void* p = front_.take_deferred(); p != nullptr;) {
         void* next = front::next_deferred(p);
-        span& s = span_of(p, "free");
-        if (s.has_samples() && !forget_sample(s, p))
-            front_.defer(p);
-        else
-            release_span(s, p);
+        release_span(span_of(p, "free"), p);
         p = next;
     }
 }

@@ -100,21 +100,17 @@ __attribute__((constructor)) void begin() {
     char message[128];
     printer complaint(message);
     const bool to_stderr = std::string_view(where.path) == "-";
-    os::text_file file{to_stderr ? 2 : os::create_file(where.path)};
-    if (file.fd < 0) {
+    const int fd = to_stderr ? 2 : os::create_file(where.path);
+    if (fd < 0) {
         complaint.print("lowtide: the {} can't be written: the file can't be opened\n", what);
         return complain(complaint.text());
     }
-    char buffer[1024];
-    printer out(buffer, os::text_file::write, &file);
-    print(out);
-    out.flush();
-    if (!file.whole) {
+    if (!os::print_to(fd, print)) {
         complaint.print("lowtide: the {} is not complete: writing failed\n", what);
         complain(complaint.text());
     }
     if (!to_stderr)
-        os::close_file(file.fd);
+        os::close_file(fd);
 }
 
 [[gnu::cold]] void write_what_is_wanted() noexcept {

@@ -17,12 +17,9 @@ void lowtide_profile_set_rate(size_t rate) noexcept {
 }
 
 int lowtide_profile_write(int fd) noexcept {
-    os::text_file file{fd};
-    char buffer[1024];
-    printer out(buffer, os::text_file::write, &file);
-    const bool there = the_heap.print_profile(out);
-    out.flush();
-    if (there && file.whole)
+    bool there = false;
+    const bool whole = os::print_to(fd, [&there](printer& out) { there = the_heap.print_profile(out); });
+    if (there && whole)
         return 0;
     errno = there ? EIO : ENODATA;
     return -1;

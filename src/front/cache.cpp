@@ -191,25 +191,26 @@ parked_runs cache::parked() const noexcept {
 
 // ---- all rows
 
-[[gnu::noinline]] void cache::show(uint32_t* entries, unsigned count, size_t step, bool shown) noexcept {
+// Entry i of a part is for sizes up to i steps.
+[[gnu::noinline]] static void show_part(uint32_t* entries, unsigned count, size_t step, bool shown) noexcept {
     for (unsigned i = 0; i < count; ++i)
         __atomic_store_n(&entries[i], shown ? fast_entry_of(class_holding(i * step)) : 0, __ATOMIC_RELEASE);
 }
 
-void cache::show_classes(bool shown) noexcept {
-    const auto show_part = [shown]<size_t Step, size_t Largest>(class_steps<Step, Largest>& part) {
-        show(part.entries, part.count, Step, shown);
+void cache::show(class_table& table, bool shown) noexcept {
+    const auto each = [shown]<size_t Step, size_t Largest>(class_steps<Step, Largest>& part) {
+        show_part(part.entries, part.count, Step, shown);
     };
-    show_part(state_->small_classes);
-    show_part(state_->medium_classes);
-    show_part(state_->large_classes);
+    each(table.small_classes);
+    each(table.medium_classes);
+    each(table.large_classes);
 }
 
 void cache::open() noexcept {
     if (counts()) [[unlikely]]
         show_counted(true);
     else
-        show_classes(true);
+        show(state_->classes, true);
     state_->map.open();
     __atomic_store_n(&place_.closed, 0, __ATOMIC_RELEASE);
 }
@@ -217,7 +218,7 @@ void cache::open() noexcept {
 void cache::close() noexcept {
     __atomic_store_n(&place_.closed, 1, __ATOMIC_RELAXED);
     state_->map.close();
-    show_classes(false);
+    show(state_->classes, false);
     if (counts())
         show_counted(false);
 }

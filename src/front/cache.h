@@ -90,9 +90,7 @@ private:
     [[nodiscard, gnu::cold]] uint64_t take(uint64_t& word, const uint64_t* seen) noexcept;
     template <typename Visit>
     void for_each_word(magazine_row* seen, Visit visit) noexcept;
-    // Entry i of a part of a class table is for sizes up to i steps.
-    static void show(uint32_t* entries, unsigned count, size_t step, bool shown) noexcept;
-    void show_classes(bool shown) noexcept;
+    static void show(class_table& table, bool shown) noexcept;
     [[gnu::cold]] void show_counted(bool shown) noexcept;
     void open() noexcept;
     [[gnu::cold]] void close() noexcept;

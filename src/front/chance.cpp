@@ -1,12 +1,14 @@
 #include "front/chance.h"
 
+#include "base/hash.h"
+
 namespace lowtide {
 
 namespace {
 
 // Of the increments of a counter: splitmix64 (Steele, Lea & Flood 2014).
 constexpr uint64_t scrambled(uint64_t n) noexcept {
-    n *= 0x9e3779b97f4a7c15;
+    n *= golden;
     n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9;
     n = (n ^ n >> 27) * 0x94d049bb133111eb;
     return n ^ n >> 31;

@@ -17,13 +17,7 @@ uint32_t lowtide_counts = 0;
 namespace lowtide {
 
 void cache::show_counted(bool shown) noexcept {
-    counted_classes& table = state_->counted;
-    const auto show_part = [shown]<size_t Step, size_t Largest>(class_steps<Step, Largest>& part) {
-        show(part.entries, part.count, Step, shown);
-    };
-    show_part(table.small_classes);
-    show_part(table.medium_classes);
-    show_part(table.large_classes);
+    show(state_->counted_classes, shown);
     __atomic_store_n(&lowtide_counts, shown ? 1 : 0, __ATOMIC_RELEASE);
 }
 

@@ -28,12 +28,16 @@ struct class_steps {
 };
 inline constexpr unsigned row_words = FAST_SPARE / sizeof(uint64_t) - 1;
 
-struct alignas(4096) counted_classes {
-    unsigned char unused[FAST_MEDIUM_TABLE];
+// Of a size, the word that malloc pops from. The parts are where the assembly looks for them in a page.
+struct class_table {
     class_steps<1 << FAST_MEDIUM_SHIFT, FAST_MAX_MEDIUM> medium_classes;
     class_steps<1 << FAST_LARGE_SHIFT, FAST_MAX_LARGE> large_classes;
-    class_steps<min_alignment, FAST_MAX_SIZE> small_classes alignas(FAST_CLASS_TABLE);
+    unsigned char unused[FAST_NOTHING - FAST_LARGE_TABLE -
+                         sizeof(large_classes)]; // stays zero: see fast_state::nothing()
+    class_steps<min_alignment, FAST_MAX_SIZE> small_classes;
 };
+static_assert(FAST_MEDIUM_TABLE + offsetof(class_table, large_classes) == FAST_LARGE_TABLE);
+static_assert(FAST_MEDIUM_TABLE + offsetof(class_table, small_classes) == FAST_CLASS_TABLE);
 
 // The magazines of one concurrency id (or of one slot, where the caches are locked), a word for each size
 // class: the address of the magazine's top; `fast_state::nothing()` is no magazine.
@@ -52,16 +56,13 @@ struct alignas(4096) fast_state {
     critical_section free_sized_section;
     critical_section delete_sized_section;
     critical_section counted_section;
-    class_steps<1 << FAST_MEDIUM_SHIFT, FAST_MAX_MEDIUM> medium_classes alignas(FAST_MEDIUM_TABLE);
-    class_steps<1 << FAST_LARGE_SHIFT, FAST_MAX_LARGE> large_classes;
+    class_table classes alignas(FAST_MEDIUM_TABLE);
     unsigned char
-        unused[FAST_NOTHING - FAST_LARGE_TABLE - sizeof(large_classes)]; // stays zero: see nothing()
-    class_steps<min_alignment, FAST_MAX_SIZE> small_classes;
-    unsigned char
-        unused_too[FAST_MAP_ROOT - page_map::offset_of_root() - FAST_CLASS_TABLE - sizeof(small_classes)];
+        unused[FAST_MAP_ROOT - page_map::offset_of_root() - FAST_MEDIUM_TABLE - sizeof(class_table)];
     page_map map;
     magazine_row rows[FAST_MAX_ROWS];
-    counted_classes counted;
+    unsigned char unused_too[FAST_MEDIUM_TABLE];
+    class_table counted_classes;
 
     // The word below this address is 0 and the address is 2 KiB-aligned: the top of a magazine that is empty
     // and full.
@@ -74,9 +75,7 @@ static_assert(offsetof(fast_state, free_section) == FAST_CS_FREE);
 static_assert(offsetof(fast_state, free_sized_section) == FAST_CS_FREE_SIZED);
 static_assert(offsetof(fast_state, delete_sized_section) == FAST_CS_DELETE_SIZED);
 static_assert(offsetof(fast_state, counted_section) == FAST_CS_COUNTED);
-static_assert(offsetof(fast_state, medium_classes) == FAST_MEDIUM_TABLE);
-static_assert(offsetof(fast_state, large_classes) == FAST_LARGE_TABLE);
-static_assert(offsetof(fast_state, small_classes) == FAST_CLASS_TABLE && FAST_NOTHING == FAST_CLASS_TABLE);
+static_assert(offsetof(fast_state, classes) == FAST_MEDIUM_TABLE && FAST_NOTHING == FAST_CLASS_TABLE);
 static_assert(RSEQ_CPU_LIMIT == FAST_MAX_ROWS);
 static_assert(FAST_MAX_LARGE == max_class_object);
 // The steps of each part are fine enough to tell all its classes apart.
@@ -96,10 +95,8 @@ static_assert(offsetof(fast_state, map) + page_map::offset_of_empty_leaf() == FA
 static_assert(offsetof(fast_state, rows) == FAST_ROWS);
 static_assert(sizeof(magazine_row) == FAST_ROW_BYTES && offsetof(magazine_row, spare) == FAST_SPARE);
 static_assert(offsetof(magazine_row, countdown) == FAST_COUNTDOWN);
-static_assert(offsetof(fast_state, counted) == FAST_COUNTED && sizeof(fast_state) == FAST_BYTES);
-static_assert(offsetof(counted_classes, medium_classes) == FAST_MEDIUM_TABLE);
-static_assert(offsetof(counted_classes, large_classes) == FAST_LARGE_TABLE);
-static_assert(offsetof(counted_classes, small_classes) == FAST_CLASS_TABLE);
+static_assert(offsetof(fast_state, counted_classes) == FAST_COUNTED + FAST_MEDIUM_TABLE);
+static_assert(sizeof(fast_state) == FAST_BYTES);
 static_assert(all_classes <= row_words - 1);
 static_assert(sizeof(page_map) == FAST_ROWS - FAST_MAP_ROOT + page_map::offset_of_root());
 

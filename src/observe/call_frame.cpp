@@ -1,5 +1,6 @@
 #include "observe/call_frame.h"
 
+#include "base/hash.h"
 #include "observe/frame_expression.h"
 #include "observe/table_reader.h"
 
@@ -382,10 +383,7 @@ bool find_frame_rule(const os::loaded_object& in, uintptr_t pc, frame_rule& rule
 uint64_t fingerprint(const os::loaded_object& of) noexcept {
     const function_index index(of);
     uint64_t hash = of.begin;
-    const auto add = [&hash](uint64_t word) {
-        hash = (hash ^ word) * 0x9e3779b97f4a7c15; // 2^64 divided by the golden ratio
-        hash ^= hash >> 32;
-    };
+    const auto add = [&hash](uint64_t word) { hash = hash_with(hash, word); };
     add(of.end);
     add(of.eh_frame_hdr);
     add(of.link_map);

@@ -8,14 +8,10 @@ namespace lowtide {
 
 namespace {
 
-constexpr uint64_t golden = 0x9e3779b97f4a7c15;
-
 uint64_t hash_of(const uintptr_t* frames, unsigned depth) noexcept {
     uint64_t hash = depth;
-    for (unsigned i = 0; i < depth; ++i) {
-        hash = (hash ^ frames[i]) * golden;
-        hash ^= hash >> 32;
-    }
+    for (unsigned i = 0; i < depth; ++i)
+        hash = hash_with(hash, frames[i]);
     return hash;
 }
 

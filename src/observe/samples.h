@@ -6,6 +6,7 @@
 // word at a time, in an order in which a child of fork finds each list whole.
 #pragma once
 
+#include "base/hash.h"
 #include "os/mutex.h"
 #include "pages/metadata.h"
 #include "pages/span.h"
@@ -116,7 +117,7 @@ private:
             return sizeof(size_t) + count * sizeof(sample*);
         }
         [[nodiscard]] sample* const* bucket_of(uintptr_t object) const noexcept {
-            return &buckets[(object >> 4) * 0x9e3779b97f4a7c15 >> 32 & (count - 1)];
+            return &buckets[(object >> 4) * golden >> 32 & (count - 1)];
         }
         [[nodiscard]] sample** bucket_of(uintptr_t object) noexcept {
             return const_cast<sample**>(const_cast<const table*>(this)->bucket_of(object));

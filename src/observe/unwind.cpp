@@ -3,6 +3,7 @@
 // only goes up.
 #include "observe/unwind.h"
 
+#include "base/hash.h"
 #include "observe/call_frame.h"
 #include "os/loaded_object.h"
 #include "os/readable.h"
@@ -26,7 +27,7 @@ constexpr unsigned cache_shift = 10;
 constinit cached_rule cache[1u << cache_shift]{};
 
 cached_rule& entry_of(uint64_t key) noexcept {
-    return cache[key * 0x9e3779b97f4a7c15 >> (64 - cache_shift)]; // 2^64 divided by the golden ratio
+    return cache[key * golden >> (64 - cache_shift)];
 }
 
 uint64_t find_cached(uint64_t key) noexcept {

@@ -1,6 +1,6 @@
 #include "os/code.h"
 
-#include "base/bits.h"
+#include "os/loaded_object.h"
 #include "os/system_text.h"
 
 #include <link.h>
@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t line_size = 4096;
 constexpr size_t most_maps = 64 * mebibyte;
+constexpr size_t most_build_id = 64;
 
 // Reads memory that may have gone, or that no file stands behind any more. False when that is so.
 bool copy_memory(uintptr_t from, void* to, size_t size) noexcept {
@@ -22,46 +23,37 @@ bool copy_memory(uintptr_t from, void* to, size_t size) noexcept {
     return got >= 0 && static_cast<size_t>(got) == size;
 }
 
-class build_id {
+class build_id_reader {
 public:
     // Of the ELF file whose beginning is mapped at `base`.
     void read(uintptr_t base) noexcept {
-        size_ = 0;
+        found_ = {};
         ElfW(Ehdr) file;
         if (!copy_memory(base, &file, sizeof(file)) || __builtin_memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 ||
             file.e_phentsize != sizeof(ElfW(Phdr)))
             return;
-        for (unsigned i = 0; i < file.e_phnum && size_ == 0; ++i) {
+        for (unsigned i = 0; i < file.e_phnum && found_.size == 0; ++i) {
             ElfW(Phdr) segment;
             if (copy_memory(base + file.e_phoff + i * sizeof(segment), &segment, sizeof(segment)) &&
                 segment.p_type == PT_NOTE)
                 read_notes(base + segment.p_offset, segment.p_filesz);
         }
     }
-    [[nodiscard]] const unsigned char* bytes() const { return bytes_; }
-    [[nodiscard]] size_t size() const { return size_; }
+    [[nodiscard]] const build_id_note& found() const { return found_; }
 
 private:
     // Notes lie in the part of the file that is mapped from its beginning.
     void read_notes(uintptr_t at, size_t length) noexcept {
-        for (const uintptr_t end = at + length; at + sizeof(ElfW(Nhdr)) <= end;) {
-            ElfW(Nhdr) note;
-            char name[4];
-            if (!copy_memory(at, &note, sizeof(note)))
-                return;
-            const uintptr_t text = at + sizeof(note) + align_up(note.n_namesz, 4);
-            if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(name) &&
-                note.n_descsz <= sizeof(bytes_) && copy_memory(at + sizeof(note), name, sizeof(name)) &&
-                __builtin_memcmp(name, ELF_NOTE_GNU, sizeof(name)) == 0) {
-                size_ = copy_memory(text, bytes_, note.n_descsz) ? note.n_descsz : 0;
-                return;
-            }
-            at = text + align_up(note.n_descsz, 4);
-        }
+        length = length < sizeof(notes_) ? length : sizeof(notes_);
+        const auto copied = reinterpret_cast<uintptr_t>(notes_);
+        if (copy_memory(at, notes_, length))
+            found_ = find_build_id(copied, copied + length);
+        if (found_.size > most_build_id)
+            found_ = {};
     }
 
-    unsigned char bytes_[64];
-    size_t size_ = 0;
+    alignas(8) unsigned char notes_[4096]; // the linker's own notes are a hundred bytes or so
+    build_id_note found_;
 };
 
 uintptr_t to_address(std::string_view hex) noexcept {
@@ -77,7 +69,7 @@ void for_each_code_mapping(code_visitor visit, void* context) noexcept {
     char buffer[line_size];
     line_reader lines("/proc/self/maps", buffer, sizeof(buffer), most_maps);
     uintptr_t file = 0; // where the last one that begins with its file's beginning is
-    build_id id;
+    build_id_reader id;
     for (std::string_view line; lines.next(line);) {
         // "begin-end mode offset device inode      path"
         code_mapping m{};
@@ -95,8 +87,8 @@ void for_each_code_mapping(code_visitor visit, void* context) noexcept {
         if (mode.size() < 3 || mode[2] != 'x' || m.path.empty())
             continue;
         id.read(file);
-        m.build_id = id.bytes();
-        m.build_id_size = id.size();
+        m.build_id = id.found().bytes;
+        m.build_id_size = id.found().size;
         visit(context, m);
     }
 }

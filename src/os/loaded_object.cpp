@@ -40,24 +40,23 @@ uintptr_t slide_of(uintptr_t begin) noexcept {
     return slide;
 }
 
-// Of the notes in [begin, end) the build id (elf(5)).
-uint64_t find_build_id(uintptr_t begin, uintptr_t end) noexcept {
-    constexpr char owner[] = "GNU";
-    while (begin < end && end - begin >= sizeof(ElfW(Nhdr)) + sizeof(owner) + sizeof(uint64_t)) {
-        const auto& note = *reinterpret_cast<const ElfW(Nhdr)*>(begin);
-        const auto* name = reinterpret_cast<const char*>(begin + sizeof(note));
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(owner) &&
-            note.n_descsz >= sizeof(uint64_t) && memcmp(name, owner, sizeof(owner)) == 0) {
-            uint64_t id = 0;
-            memcpy(&id, name + sizeof(owner), sizeof(id));
-            return id;
-        }
-        begin += sizeof(note) + align_up(note.n_namesz, 4) + align_up(note.n_descsz, 4);
-    }
-    return 0;
-}
-
 } // namespace
+
+build_id_note find_build_id(uintptr_t begin, uintptr_t end) noexcept {
+    constexpr char owner[] = ELF_NOTE_GNU;
+    while (begin < end && end - begin >= sizeof(ElfW(Nhdr))) {
+        const auto& note = *reinterpret_cast<const ElfW(Nhdr)*>(begin);
+        const size_t text = sizeof(note) + align_up(note.n_namesz, 4);
+        const size_t length = text + align_up(note.n_descsz, 4);
+        if (length > end - begin)
+            break;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(owner) &&
+            memcmp(&note + 1, owner, sizeof(owner)) == 0)
+            return {reinterpret_cast<const unsigned char*>(begin + text), note.n_descsz};
+        begin += length;
+    }
+    return {};
+}
 
 uint64_t build_id(const loaded_object& of) noexcept {
     const auto& file = *reinterpret_cast<const ElfW(Ehdr)*>(of.begin);
@@ -69,7 +68,9 @@ uint64_t build_id(const loaded_object& of) noexcept {
     for_each_part(of.begin, [&](const ElfW(Phdr) & part) noexcept {
         const uintptr_t begin = part.p_vaddr + slide;
         if (part.p_type == PT_NOTE && of.has(begin) && part.p_memsz <= of.end - begin)
-            id = find_build_id(begin, begin + part.p_memsz);
+            if (const build_id_note note = find_build_id(begin, begin + part.p_memsz);
+                note.size >= sizeof(id))
+                memcpy(&id, note.bytes, sizeof(id));
         return id == 0;
     });
     return id;

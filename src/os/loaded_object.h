@@ -1,6 +1,7 @@
 // What the program consists of: itself, shared libraries, the vDSO; and where each has its unwinding tables.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace lowtide::os {
@@ -17,6 +18,14 @@ struct loaded_object {
 // The object that this address belongs to; an empty one where there is none, or where it can't be known
 // (glibc before 2.35). Takes no lock and no memory: for signal handlers too.
 [[nodiscard]] loaded_object find_object(uintptr_t address) noexcept;
+
+// The build id among the notes in [begin, end) (elf(5)), which are there to be read; of size 0 where there is
+// none.
+struct build_id_note {
+    const unsigned char* bytes = nullptr;
+    size_t size = 0;
+};
+[[nodiscard]] build_id_note find_build_id(uintptr_t begin, uintptr_t end) noexcept;
 
 // The first words of its build id, with which the linker marks what it has made; 0 where there is none.
 [[nodiscard]] uint64_t build_id(const loaded_object& of) noexcept;

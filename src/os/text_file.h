@@ -1,6 +1,7 @@
 // A file descriptor that a printer (base/print.h) writes to, and whether all of it could be written.
 #pragma once
 
+#include "base/print.h"
 #include "os/machine.h"
 
 namespace lowtide::os {
@@ -15,5 +16,16 @@ struct text_file {
         to.whole = to.whole && write_all(to.fd, text, size);
     }
 };
+
+// Calls print(printer&). False when what that prints couldn't be written as a whole.
+template <typename Print>
+[[gnu::cold]] bool print_to(int fd, Print print) noexcept {
+    text_file file{fd};
+    char buffer[1024];
+    printer out(buffer, text_file::write, &file);
+    print(out);
+    out.flush();
+    return file.whole;
+}
 
 } // namespace lowtide::os

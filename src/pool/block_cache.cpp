@@ -1,5 +1,7 @@
 #include "pool/block_cache.h"
 
+#include "base/hash.h"
+
 namespace lowtide {
 
 bool block_cache::start(metadata& records, const row_owners& owners, bool caches) noexcept {
@@ -30,7 +32,6 @@ void block_cache::end(metadata& records) noexcept {
 
 // Of the locked policy.
 block_cache::row& block_cache::own_row() noexcept {
-    constexpr uint64_t golden = 0x9e3779b97f4a7c15;
     return rows_[((os::this_thread() >> 6) * golden >> 32) % count_];
 }
 

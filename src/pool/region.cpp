@@ -709,22 +709,20 @@ int lowtide_region_stats(const lowtide_region* r, lowtide_region_statistics* out
 
 int lowtide_region_print(const lowtide_region* r, int fd) {
     check(r, "lowtide_region_print");
-    os::text_file file{fd};
-    char buffer[512];
-    printer out(buffer, os::text_file::write, &file);
-    for_each_in_tree(*r, [&out](const lowtide_region& one, unsigned depth) {
-        const lowtide_region_statistics s = describe(one);
-        for (unsigned i = 0; i < depth; ++i)
-            out.print("  ");
-        out.print("region {}: {} in {} chunks and {} blocks, {} free, {} cleanups",
-                  one.name[0] == '\0' ? "-" : one.name, byte_count{s.held}, s.chunks, s.blocks,
-                  byte_count{s.free}, s.cleanups);
-        if (s.limit != 0)
-            out.print(", limit {}, {} refused", byte_count{s.limit}, s.refused);
-        out.print("\n");
-    });
-    out.flush();
-    if (file.whole)
+    const auto print = [r](printer& out) {
+        for_each_in_tree(*r, [&out](const lowtide_region& one, unsigned depth) {
+            const lowtide_region_statistics s = describe(one);
+            for (unsigned i = 0; i < depth; ++i)
+                out.print("  ");
+            out.print("region {}: {} in {} chunks and {} blocks, {} free, {} cleanups",
+                      one.name[0] == '\0' ? "-" : one.name, byte_count{s.held}, s.chunks, s.blocks,
+                      byte_count{s.free}, s.cleanups);
+            if (s.limit != 0)
+                out.print(", limit {}, {} refused", byte_count{s.limit}, s.refused);
+            out.print("\n");
+        });
+    };
+    if (os::print_to(fd, print))
         return 0;
     errno = EIO;
     return -1;

@@ -279,24 +279,16 @@ PROMISE(a_profile_prefers_nobody_in_a_rhythm) {
 // ---- concurrency
 
 PROMISE(sampling_is_switched_while_threads_work) {
-    std::atomic<bool> stop{false};
-    std::vector<std::thread> threads;
-    for (unsigned t = 0; t < 6; ++t)
-        threads.emplace_back([&, t] {
-            churn mine(t);
-            while (!stop)
-                mine.run(1000);
-        });
-    for (int i = 0; i < 200; ++i) {
-        lowtide_profile_set_rate(i % 3 == 0 ? 0 : i % 3 == 1 ? 1 : 4096);
-        usleep(1000);
-        if (i % 10 == 0 && i != 0)
-            profile();
+    {
+        const busy_threads threads(6);
+        for (int i = 0; i < 200; ++i) {
+            lowtide_profile_set_rate(i % 3 == 0 ? 0 : i % 3 == 1 ? 1 : 4096);
+            usleep(1000);
+            if (i % 10 == 0 && i != 0)
+                profile();
+        }
+        lowtide_profile_set_rate(1);
     }
-    lowtide_profile_set_rate(1);
-    stop = true;
-    for (std::thread& t : threads)
-        t.join();
     profile();
 }
 
@@ -334,14 +326,7 @@ PROMISE(a_storm_of_signals_loses_no_sample) {
 
 PROMISE(children_have_the_profile_of_the_parent_and_go_on) {
     lowtide_profile_set_rate(1);
-    std::atomic<bool> stop{false};
-    std::vector<std::thread> threads;
-    for (unsigned t = 0; t < 3; ++t)
-        threads.emplace_back([&, t] {
-            churn mine(t);
-            while (!stop)
-                mine.run(100);
-        });
+    const busy_threads threads(3);
     for (int i = 0; i < 40; ++i) {
         const pid_t child = fork_guarded();
         if (child == 0) {
@@ -357,9 +342,6 @@ PROMISE(children_have_the_profile_of_the_parent_and_go_on) {
         }
         require_success(child);
     }
-    stop = true;
-    for (std::thread& t : threads)
-        t.join();
 }
 
 // ---- probes
