@@ -17,9 +17,12 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <grp.h>
+#include <limits>
+#include <linux/futex.h>
 #include <linux/openat2.h>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <system_error>
@@ -102,6 +105,23 @@ public:
         return field_of_stat(start_time_field) != start_time_ || field_of_stat(state_field) == "Z";
     }
 
+    /// Wakes it where it sleeps on the file that its allocator was mapped from (src/os/summons.h): the
+    /// library, or the program that it is linked into. Others that sleep there look for mail, too.
+    void summon() const {
+        std::vector<fs::path> files{folder_ / "exe"};
+        std::istringstream maps(text_of(folder_ / "maps").value_or(""));
+        for (std::string line; std::getline(maps, line);) {
+            const std::size_t path = line.find('/');
+            if (path == line.npos || line.find("lowtide", line.rfind('/')) == line.npos)
+                continue;
+            fs::path inside = (folder_ / "root").string() + line.substr(path);
+            if (files.back() != inside)
+                files.push_back(std::move(inside));
+        }
+        for (const fs::path& file : files)
+            wake_on(file);
+    }
+
     /// Most likely, why it hasn't answered.
     std::string silence() const {
         if (field_of_stat(start_time_field) != start_time_)
@@ -119,8 +139,8 @@ public:
                 id_);
         if (threads_ > 1)
             return fmt::format(
-                "process {} does not answer: it is idle, and has given back what it can on its own; or "
-                "it doesn't run on Lowtide, or with control:false or set-user-ID rights",
+                "process {} does not answer: it doesn't run on Lowtide, or with control:false or set-user-ID "
+                "rights; or it is idle and the system older than Linux 5.16",
                 id_);
         return fmt::format(
             "process {} does not answer: with one thread it hears at its next slow call to the "
@@ -130,6 +150,20 @@ public:
     }
 
 private:
+    static void wake_on(const fs::path& file) {
+        const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+            return;
+        struct stat status {};
+        const bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size != 0;
+        void* word = regular ? mmap(nullptr, 1, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+        close(fd);
+        if (word == MAP_FAILED)
+            return;
+        syscall(SYS_futex, word, FUTEX_WAKE, std::numeric_limits<int>::max(), nullptr, nullptr, 0);
+        munmap(word, 1);
+    }
+
     static constexpr int state_field = 3;
     static constexpr int start_time_field = 22;
 
@@ -268,6 +302,7 @@ std::string ask(const process& of, const std::string& request, double seconds) {
     using clock = std::chrono::steady_clock;
     const noted_signals noted;
     const letter sent(of, request);
+    of.summon();
     const auto until = clock::now() + std::chrono::duration<double>(seconds);
     do {
         if (const auto text = sent.answer())
@@ -301,6 +336,16 @@ void check_options(const std::string& entries) {
         throw user_error("the options have to be on one line, and fewer; nothing was set");
 }
 
+/// Why the process has refused what only some versions know, if it has.
+std::optional<std::string> refusal_of(const std::string& text, const std::string& what) {
+    const answer got = understand(text);
+    if (got.refused.empty())
+        return std::nullopt;
+    const std::string& why = got.refused.front();
+    return why.starts_with(what + ": ") ? why.substr(what.size() + 2)
+                                        : "it is on a version of Lowtide that has no such thing";
+}
+
 } // namespace
 
 void control(const control_request& request) {
@@ -328,17 +373,21 @@ void control(const control_request& request) {
 
 std::string ask_for_profile(int id, double wait) {
     std::string text = ask(process(id), "profile", wait);
-    const answer got = understand(text);
-    constexpr std::string_view of_profile = "profile: ";
-    if (got.refused.empty())
+    const std::optional<std::string> refusal = refusal_of(text, "profile");
+    if (!refusal)
         return text.erase(0, answer_greeting.size());
-    const std::string& why = got.refused.front();
-    if (why.starts_with(of_profile))
-        throw user_error(
-            fmt::format("process {}: {}; `lowtide set {} sample:512K` switches sampling on, and so "
-                        "does LOWTIDE_CONF=sample:512K at the start",
-                        id, why.substr(of_profile.size()), id));
-    throw user_error(fmt::format("process {} is on a version of Lowtide that has no profiles", id));
+    throw user_error(fmt::format("process {}: {}; `lowtide set {} sample:512K` switches sampling on, and so "
+                                 "does LOWTIDE_CONF=sample:512K at the start",
+                                 id, *refusal, id));
+}
+
+std::string ask_for_account(int id, const std::string& format, double wait) {
+    std::string text = ask(process(id), "account " + format, wait);
+    if (const auto refusal = refusal_of(text, "account"))
+        throw user_error(fmt::format("process {}: {}", id, *refusal));
+    text.erase(0, answer_greeting.size());
+    text.resize(text.size() - std::string_view("end\n").size());
+    return text;
 }
 
 } // namespace lowtide::tools

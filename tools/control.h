@@ -1,4 +1,4 @@
-// `lowtide trim`, `lowtide set` and `lowtide profile`: ask a running process on Lowtide. How they reach it is
+// `lowtide trim`, `lowtide set`, `lowtide profile` and `lowtide stat`: ask a running process on Lowtide. How they reach it is
 // described in src/entry/mailbox.h.
 #pragma once
 
@@ -20,5 +20,8 @@ void control(const control_request& request);
 /// The raw profile that the process answers with. As root of another user's process, this one has that user's
 /// rights afterwards. Throws user_error as above.
 std::string ask_for_profile(int process, double wait);
+
+/// The account, as "json" or "openmetrics" (docs/account.md). Rights and errors as above.
+std::string ask_for_account(int process, const std::string& format, double wait);
 
 } // namespace lowtide::tools

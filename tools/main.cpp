@@ -7,6 +7,7 @@
 #include "profile/command.h"
 #include "run.h"
 #include "show_options.h"
+#include "stat.h"
 
 #ifdef LOWTIDE_HAVE_BENCH
 #include "bench/command.h"
@@ -145,10 +146,9 @@ void add_process(CLI::App& command, control_request& request) {
     add_wait(command, request.wait);
     command.add_flag("--json", request.json, "Print JSON");
     command.footer(
-        "The process has to be of the same user. One that has threads hears within 0.1 s while it works; "
-        "one\n"
-        "that is idle has given back what it can, and does not. With one thread it hears at its next slow\n"
-        "call to the allocator. Exits with 125 if it could not be asked, or did not answer.");
+        "The process has to be of the same user. One that has threads hears within 0.2 s, one that has not\n"
+        "at its next slow call to the allocator. Exits with 125 if it could not be asked, or did not\n"
+        "answer.");
 }
 
 void add_control(CLI::App& app, control_request& request) {
@@ -184,6 +184,7 @@ int run_command_line(std::vector<std::string> arguments) {
     add_options(app, json);
     add_control(app, to_process);
     add_profile_commands(app);
+    add_stat_command(app);
 #ifdef LOWTIDE_HAVE_BENCH
     add_bench_command(app, exit_code);
 #endif

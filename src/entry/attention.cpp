@@ -75,6 +75,16 @@ void heap::answer_mail() noexcept {
             answered = print_profile(answer);
             if (!answered)
                 refuse(&refused, "profile: nothing has been sampled");
+        } else if (asked.request == "account json" || asked.request == "account openmetrics") {
+            const auto result = print_account(
+                answer, asked.request == "account json" ? account_format::json : account_format::openmetrics);
+            answered = result == account_result::ok;
+            if (answered)
+                answer.print("end\n");
+            else
+                refuse(&refused, result == account_result::no_memory
+                                     ? "account: there is no memory to take notes in"
+                                     : "account: the system doesn't say what is in memory");
         } else {
             refuse(&refused, "this version doesn't know the request");
         }

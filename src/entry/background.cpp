@@ -4,6 +4,7 @@
 #include "os/futex.h"
 #include "os/generation.h"
 #include "os/machine.h"
+#include "os/summons.h"
 
 // False once the process has had a second thread (glibc 2.32). Where it isn't there, `auto` never finds one.
 extern "C" char __libc_single_threaded __attribute__((weak));
@@ -17,8 +18,10 @@ constexpr uint64_t look_every_ms = 100;
 constexpr unsigned looks_a_step = 5;
 // After so many without a slow call everything goes back.
 constexpr unsigned looks_to_quiet = 5;
-// How long it sleeps before it ends: a process that was left alone shows no thread that it didn't make.
+// How long it sleeps before it looks whether anybody else is there, and ends if not: a process whose threads
+// have ended shows none that it didn't make, and one whose last thread ends by a system call of its own ends.
 constexpr uint64_t sleep_ms = 10'000;
+constexpr size_t own_and_one = 2;
 // What the end of the process waits for: a system call, but not a lock that the caller itself has
 // interrupted.
 constexpr uint64_t end_ms = 100;
@@ -116,16 +119,23 @@ void background::run() noexcept {
     word().store(absent, std::memory_order_release); // the next call starts another
 }
 
-// False when the thread is to end: nobody has called for long.
+// False when the thread is to end: nobody has called for long. Where there are threads it stays, asleep, to
+// hear what is asked from outside (entry/mailbox.h).
 bool background::sleep_until_called() noexcept {
     const uint32_t before = wakes_.load(std::memory_order_acquire);
     uint32_t now = awake;
     if (!word().compare_exchange_strong(now, asleep))
         return true; // there has been a call
-    if (!stopping_.load(std::memory_order_relaxed))
-        os::futex_wait_ms(wakes(), before, sleep_ms);
+    os::woken_by by = os::woken_by::change;
+    if (!stopping_.load(std::memory_order_relaxed)) {
+        do
+            by = os::wait_for_summons(wakes(), before, sleep_ms);
+        while (by == os::woken_by::time && os::count_threads() > own_and_one);
+        if (by == os::woken_by::refusal)
+            os::futex_wait_ms(wakes(), before, sleep_ms);
+    }
     now = asleep;
-    return !word().compare_exchange_strong(now, awake);
+    return !word().compare_exchange_strong(now, awake) || by == os::woken_by::summons;
 }
 
 } // namespace lowtide

@@ -1,6 +1,7 @@
 // The thread that returns memory when nobody calls: what has rested in caches, in sparse slabs and in free
 // runs goes back while the program works, and all of it once the program has been quiet for a while. Then the
-// thread sleeps until the next slow call wakes it; when none comes for long, it ends.
+// thread sleeps until the next slow call wakes it, or `lowtide trim` and its relatives do (os/summons.h). When
+// neither comes for long and the program has one thread only, it ends.
 //
 // It starts with the first slow call in a process that has threads (option `background`), and is no thread
 // that libc knows (os/lone_thread.h). A child of fork has none until it makes such a call itself.

@@ -7,6 +7,7 @@
 #include "entry/watch.h"
 #include "front/front.h"
 #include "observe/account.h"
+#include "observe/formats.h"
 #include "observe/samples.h"
 #include "pages/huge.h"
 #include "pages/runs.h"
@@ -77,6 +78,8 @@ public:
     }
 
     [[gnu::cold]] void fill(account& a) noexcept;
+    // What is in memory, and what for (observe/ledger.h), as of now.
+    [[nodiscard, gnu::cold]] account_result print_account(printer& out, account_format format) noexcept;
 
     // One allocation is recorded every so many bytes on average; 0: none.
     [[gnu::cold]] void set_sampling(size_t rate) noexcept;
@@ -104,6 +107,10 @@ private:
     [[gnu::cold]] void consider_sample(void* p, size_t size) noexcept;
     [[gnu::cold]] void record_sample(span& s, const void* p, size_t size) noexcept;
     [[nodiscard, gnu::cold]] bool forget_sample(span& s, const void* p) noexcept;
+    [[nodiscard]] bool fill(ledger& l, block_picture& picture) noexcept;
+    void list_named(ledger& l) noexcept;
+    void walk_huge(ledger& l, os::resident_pages& pages) noexcept;
+    void walk_metadata(ledger& l, os::resident_pages& pages) noexcept;
     [[nodiscard]] bool has_sampled() const noexcept { return sampling_since_ns_ != 0; }
     [[gnu::cold]] void note_size(void* p, size_t size) noexcept;
     [[nodiscard, gnu::cold]] span* resize_huge(span& s, size_t size) noexcept;

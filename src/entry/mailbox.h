@@ -1,7 +1,8 @@
 // How `lowtide trim PID` and `lowtide set PID key:value` reach a running process: by a file that the command
 // puts into /dev/shm, as that looks from within the process, under a name that has the process's id. The
-// process looks for it every 100 ms: its background thread, or, where there is none, its slow calls. Nothing
-// is open, listens or exists until somebody asks. It answers into the file.
+// process looks for it every 100 ms while it works: its background thread, or, where there is none, its slow
+// calls; when it is idle, once it is woken (os/summons.h). Nothing is open, listens or exists until somebody
+// asks. It answers into the file.
 //
 // A request:                      An answer, behind it:
 //     lowtide 1                       answer
@@ -9,8 +10,11 @@
 //     trim                            held BYTES
 // or  set KEY:VALUE,...               refused WHY        (a line for each entry that can't be used)
 // or  profile                         end
+// or  account json
+// or  account openmetrics
 //
-// To `profile` the answer is the profile itself (observe/profile.h), which ends with `end`, too.
+// To `profile` the answer is the profile itself (observe/profile.h), which ends with `end`, too; to `account`
+// it is that, in lines, in front of `end`.
 //
 // It counts only if it is a file of the process's own user, or of root, that nobody else can write, and the
 // start time (field 22 of /proc/PID/stat) is this process's: a file that was left behind mustn't hit another

@@ -196,4 +196,25 @@ void samples::measure_pinned(pinned_by share) noexcept {
     mutex_.unlock();
 }
 
+samples::waste samples::measure_waste() noexcept {
+    waste w{};
+    double asked = 0;
+    double usable = 0;
+    if (!lock())
+        return w;
+    for (size_t i = 0; table_ != nullptr && i < table_->count; ++i) {
+        for (sample* r = table_->buckets[i]; r != nullptr; r = r->in_bucket) {
+            const span* s = map_->find(r->object);
+            if (s == nullptr || s->object_size < r->size)
+                continue;
+            ++w.samples;
+            asked += r->weight * static_cast<double>(r->size);
+            usable += r->weight * static_cast<double>(s->object_size);
+        }
+    }
+    mutex_.unlock();
+    w.share = usable > 0 ? 1 - asked / usable : 0;
+    return w;
+}
+
 } // namespace lowtide

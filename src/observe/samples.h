@@ -87,6 +87,14 @@ public:
     // Fills sample_site::pinned_bytes of every site.
     void measure_pinned(pinned_by share) noexcept;
 
+    // Of the bytes of the objects in use, the share that nobody has asked for, and of how many samples that
+    // is known.
+    struct waste {
+        size_t samples;
+        double share;
+    };
+    [[nodiscard]] waste measure_waste() noexcept;
+
     // Calls visit(site, figures): `figures` is a copy, taken at one moment, `peak` as of now.
     template <typename Visit>
     void for_each_site(Visit visit) noexcept {

@@ -98,6 +98,14 @@ void huge_tier::set_parked(const mapping& m) noexcept {
     parked_bytes_.store(m.bytes, std::memory_order_relaxed);
 }
 
+huge_tier::mapping huge_tier::copy_parked() noexcept {
+    if (parked_bytes() == 0 || !lock())
+        return {};
+    const mapping m = parked();
+    parking_.unlock();
+    return m;
+}
+
 // A mapping had to be made. Would the one before have served?
 void huge_tier::note_demand() noexcept {
     const uint64_t freed_at = freed_at_ms_.load(std::memory_order_relaxed);

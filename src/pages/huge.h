@@ -45,15 +45,16 @@ public:
     [[nodiscard]] size_t parked_bytes() const noexcept {
         return parked_bytes_.load(std::memory_order_relaxed);
     }
-    [[nodiscard]] size_t returned_bytes() const noexcept { return returned_.load(std::memory_order_relaxed); }
-
-private:
+    // The parked mapping.
     struct mapping {
         uintptr_t base = 0;
         size_t bytes = 0; // 0: none
         [[nodiscard]] uintptr_t end() const { return base + bytes; }
     };
+    [[nodiscard, gnu::cold]] mapping copy_parked() noexcept;
+    [[nodiscard]] size_t returned_bytes() const noexcept { return returned_.load(std::memory_order_relaxed); }
 
+private:
     [[nodiscard]] mapping fresh(size_t bytes, size_t alignment) noexcept;
     span* settle(const mapping& m) noexcept;
     void give_back(const mapping& m) noexcept;

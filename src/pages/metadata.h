@@ -23,6 +23,13 @@ public:
     [[nodiscard]] void* allocate(size_t bytes, bool nested = false) noexcept;
     void deallocate(void* record, size_t bytes, bool nested = false) noexcept;
 
+    // Copies where its mappings are, from the `first` on, at most `most`; how many.
+    struct mapping {
+        uintptr_t base;
+        size_t bytes;
+    };
+    [[nodiscard, gnu::cold]] size_t copy_mappings(size_t first, mapping* to, size_t most) noexcept;
+
     // Bytes taken from the system so far.
     [[nodiscard]] size_t mapped_bytes() const noexcept { return mapped_.load(std::memory_order_relaxed); }
 
@@ -47,9 +54,25 @@ private:
         free_record* next;
     };
 
+    // At the beginning of each chunk.
+    struct alignas(grain) chunk {
+        chunk* older;
+    };
+    // Where the other mappings are, in pages of such notes. What died with its thread in a fork may be
+    // missing.
+    struct notes {
+        notes* older;
+        size_t used;
+        size_t most;
+        [[nodiscard]] mapping* of() { return reinterpret_cast<mapping*>(this + 1); }
+    };
+
     bool lock(bool nested = false) noexcept;
     uintptr_t map(size_t bytes) noexcept;
-    [[gnu::cold]] void unmap(void* record, size_t bytes) noexcept;
+    [[gnu::cold]] void* map_alone(size_t bytes, bool nested) noexcept;
+    [[gnu::cold]] void unmap(void* record, size_t bytes, bool nested) noexcept;
+    [[gnu::cold]] void note(const mapping& m) noexcept;
+    [[gnu::cold]] void forget(uintptr_t base) noexcept;
     void* carve(size_t bytes) noexcept;
     void* carve_small(size_t bytes) noexcept;
 
@@ -60,6 +83,8 @@ private:
     uintptr_t end_ = 0;
     uintptr_t small_next_ = 0; // the rest of the current sheet of small records
     uintptr_t small_end_ = 0;
+    chunk* chunks_ = nullptr; // the newest; so below
+    notes* notes_ = nullptr;
     std::atomic<size_t> mapped_{0};
 };
 

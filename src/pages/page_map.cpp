@@ -29,7 +29,7 @@ bool page_map::cover(const page_source& source, uintptr_t base, size_t bytes) no
             show(i, !control_.closed);
             if (control_.leaves < page_map_control::noted)
                 control_.roots[control_.leaves] = static_cast<uint16_t>(i);
-            ++control_.leaves;
+            __atomic_store_n(&control_.leaves, control_.leaves + 1, __ATOMIC_RELEASE);
         }
         control_.mutex.unlock();
         if (!first)

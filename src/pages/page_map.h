@@ -131,6 +131,34 @@ public:
     void close() noexcept { show_leaves(false); }
     void open() noexcept { show_leaves(true); }
 
+    // Calls visit(leaf) for each that there is.
+    template <typename Visit>
+    void for_each_leaf(Visit visit) const noexcept {
+        const uint32_t count = __atomic_load_n(&control_.leaves, __ATOMIC_ACQUIRE);
+        const bool all = count > page_map_control::noted;
+        for (size_t i = 0; i < (all ? root_entries : count); ++i)
+            if (page_map_leaf* leaf = leaves_[all ? i : control_.roots[i]].load(std::memory_order_acquire))
+                visit(*leaf);
+    }
+    // Calls visit(span*) for what is outside blocks, huge spans: at least once for each that is there all the
+    // time. Others may unmap them meanwhile, and the record with them.
+    template <typename Visit>
+    void for_each_outside_blocks(Visit visit) const noexcept {
+        for_each_leaf([&visit](page_map_leaf& leaf) {
+            span* last = nullptr;
+            for (page_map_leaf::place& p : leaf.places) {
+                if (p.in.load(std::memory_order_relaxed) != nullptr)
+                    continue;
+                for (const std::atomic<span*>& entry : p.spans) {
+                    span* s = entry.load(std::memory_order_acquire);
+                    if (s != nullptr && s != last)
+                        visit(s);
+                    last = s;
+                }
+            }
+        });
+    }
+
     // Offsets for the assembly.
     static constexpr size_t offset_of_root() { return sizeof(page_map_control); }
     static constexpr size_t offset_of_empty_leaf() {

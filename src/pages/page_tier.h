@@ -64,6 +64,12 @@ struct collapse_search {
     size_t collapsed = 0;
 };
 
+// How far a walk through all blocks has come.
+struct block_walk {
+    const region* in = nullptr; // null: it hasn't begun
+    uint32_t index = 0;
+};
+
 class page_tier {
 public:
     constexpr page_tier(const page_source* source, page_map* map, metadata* records, const options* settings,
@@ -139,6 +145,12 @@ public:
     // be locked.
     template <typename Visit>
     void for_each_span(Visit visit) noexcept;
+
+    // Calls visit(const block&) for the next block with memory, under the lock: whatever the map says of its
+    // used slices has a record as long as that lasts. False, and no call, behind the last, and where a signal
+    // handler has interrupted this tier.
+    template <typename Visit>
+    [[nodiscard]] bool look_at_next(block_walk& walk, Visit visit) noexcept;
 
 private:
     static constexpr unsigned bucket_count = slices_per_block + 1;
@@ -293,6 +305,30 @@ void page_tier::for_each_span(Visit visit) noexcept {
         }
     }
     unlock();
+}
+
+template <typename Visit>
+bool page_tier::look_at_next(block_walk& walk, Visit visit) noexcept {
+    if (!lock())
+        return false;
+    if (walk.in == nullptr)
+        walk.in = first_region_;
+    const block* found = nullptr;
+    while (walk.in != nullptr && found == nullptr) {
+        if (walk.index == walk.in->block_count) {
+            if (walk.in->next == nullptr)
+                break;
+            walk = {walk.in->next, 0};
+            continue;
+        }
+        const block& b = walk.in->blocks[walk.index++];
+        if (b.state == block_state::committed)
+            found = &b;
+    }
+    if (found != nullptr)
+        visit(*found);
+    unlock();
+    return found != nullptr;
 }
 
 } // namespace lowtide

@@ -135,6 +135,7 @@ public:
     void print(printer& out) noexcept;
 
     [[nodiscard]] bool is_alive() const noexcept { return magic_ == magic; }
+    [[nodiscard]] const char* name() const noexcept { return name_; }
     [[nodiscard]] size_t bytes_a_block() const noexcept { return options_.block_size; }
 
 private:

@@ -25,7 +25,8 @@ public:
             count_.fetch_sub(1, std::memory_order_relaxed);
         });
     }
-    // Without the lock.
+    // Without the lock; so below.
+    [[nodiscard]] size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
     [[nodiscard]] bool is_empty() const noexcept { return count_.load(std::memory_order_relaxed) == 0; }
 
     template <typename Visit>

@@ -23,7 +23,7 @@ static const char* const surface[] = {
     "_ZdlPvSt11align_val_tRKSt9nothrow_t", "_ZdaPv", "_ZdaPvRKSt9nothrow_t", "_ZdaPvm",
     "_ZdaPvSt11align_val_t", "_ZdaPvmSt11align_val_t", "_ZdaPvSt11align_val_tRKSt9nothrow_t",
     /* its own */
-    "lowtide_owns", "lowtide_version", "lowtide_stats", "lowtide_profile_set_rate", "lowtide_profile_write",
+    "lowtide_owns", "lowtide_version", "lowtide_stats", "lowtide_account_print", "lowtide_profile_set_rate", "lowtide_profile_write",
     "lowtide_region_create", "lowtide_region_strdup", "lowtide_region_destroy", "lowtide_region_reset",
     "lowtide_region_alloc_slow", "lowtide_region_calloc", "lowtide_region_free", "lowtide_region_memdup",
     "lowtide_region_strndup", "lowtide_region_printf", "lowtide_region_vprintf", "lowtide_region_add_cleanup",

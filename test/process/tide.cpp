@@ -428,13 +428,24 @@ PROMISE(what_one_call_frees_after_a_long_rest_goes_back) {
     }
 }
 
-PROMISE(a_process_that_is_left_alone_has_no_background_thread) {
-    const bystander other;
-    wait_for_background_thread();
-    while (status_line(getpid(), "Threads:") != "Threads:\t2") {
+PROMISE(a_process_whose_threads_have_ended_has_no_background_thread) {
+    {
+        const bystander other;
+        wait_for_background_thread();
+    }
+    while (status_line(getpid(), "Threads:") != "Threads:\t1") {
         wait_a_little();
     }
+    const bystander another;
     wait_for_background_thread(); // and has one again when it needs it
+}
+
+// For `lowtide trim` and its relatives to be heard.
+PROMISE(an_idle_process_with_threads_keeps_its_background_thread) {
+    const bystander other;
+    wait_for_background_thread();
+    sleep(12); // it looks every ten seconds
+    REQUIRE(status_line(getpid(), "Threads:") == "Threads:\t3");
 }
 
 // The thread waits for a lock then that is never given back.

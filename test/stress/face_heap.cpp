@@ -36,6 +36,8 @@ public:
                       const std::lock_guard guard(ebbing);
                       the_heap.ebb(i % 4 == 0);
                       the_heap.look_around();
+                      if (i % 8 == 0)
+                          account();
                   }
                   std::this_thread::sleep_for(std::chrono::milliseconds(1));
               }
@@ -43,6 +45,13 @@ public:
     ~tide() {
         stop_ = true;
         thread_.join();
+    }
+
+    static void account() {
+        char buffer[1024];
+        printer nowhere(buffer, [](void*, const char*, size_t) noexcept {});
+        if (the_heap.print_account(nowhere, account_format::json) != account_result::ok)
+            std::abort();
     }
 
     std::mutex ebbing; // held while objects are on their way

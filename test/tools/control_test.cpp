@@ -1,5 +1,6 @@
 // `lowtide trim` and `lowtide set`: a running process does what it is asked to, by its user and nobody else.
 #include "child.h"
+#include "worker.h"
 
 #include <csignal>
 #include <cstdlib>
@@ -21,53 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using test::child;
 using test::child_result;
-
-/// A process that works on Lowtide until the end of this object.
-class worker {
-public:
-    explicit worker(int threads, const char* configuration = "decay:-1") {
-        int input[2];
-        int output[2];
-        EXPECT_EQ(pipe2(input, O_CLOEXEC), 0);
-        EXPECT_EQ(pipe2(output, O_CLOEXEC), 0);
-        pid_ = fork();
-        if (pid_ == 0) {
-            dup2(input[0], 0);
-            dup2(output[1], 1);
-            setenv("LD_PRELOAD", LOWTIDE_LIBRARY, 1);
-            setenv("LOWTIDE_CONF", configuration, 1);
-            const std::string number = std::to_string(threads);
-            execl(LOWTIDE_FIXTURES "/works", "works", number.c_str(), nullptr);
-            _exit(127);
-        }
-        close(input[0]);
-        close(output[1]);
-        input_ = input[1];
-        char text[32];
-        EXPECT_GT(read(output[0], text, sizeof(text)), 0) << "it has begun to work";
-        close(output[0]);
-    }
-    ~worker() { end(); }
-    worker(const worker&) = delete;
-    worker& operator=(const worker&) = delete;
-
-    /// Its exit status, as waitpid tells it.
-    int end() {
-        int status = 0;
-        if (pid_ > 0) {
-            close(input_);
-            waitpid(pid_, &status, 0);
-            pid_ = 0;
-        }
-        return status;
-    }
-    pid_t pid() const { return pid_; }
-    std::string mailbox() const { return "/dev/shm/lowtide." + std::to_string(pid_); }
-
-private:
-    pid_t pid_;
-    int input_;
-};
+using test::worker;
 
 child_result ask(std::vector<std::string> words, unsigned user = 0) {
     words.insert(words.begin(), LOWTIDE_COMMAND);
@@ -98,6 +53,14 @@ TEST(control, trim_has_a_process_return_what_is_free) {
         EXPECT_GE(facts["returned_bytes"], 25 * MiB) << threads << " threads";
         EXPECT_LT(facts["resident_bytes"], facts["resident_bytes_before"]);
         EXPECT_FALSE(fs::exists(w.mailbox()));
+    }
+}
+
+TEST(control, an_idle_process_with_threads_is_heard) {
+    const worker w(2, "decay:-1", "idle");
+    for (const int seconds : {2, 12}) { // asleep, and after it has looked whether it is alone
+        sleep(seconds);
+        EXPECT_EQ(trim(w).exit_code(), 0) << seconds;
     }
 }
 

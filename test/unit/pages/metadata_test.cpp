@@ -7,9 +7,12 @@
 #include <cstring>
 #include <gtest/gtest.h>
 #include <latch>
+#include <map>
 #include <random>
 #include <semaphore>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace lowtide::test {
 namespace {
@@ -84,11 +87,37 @@ TEST_F(records, of_every_size_are_used_again) {
 }
 
 TEST_F(records, with_a_mapping_of_their_own_give_it_back) {
+    all.deallocate(all.allocate(mebibyte), mebibyte); // where mappings are noted
     const size_t before = all.mapped_bytes();
     for (const size_t bytes : {size_t{33} * kibibyte, size_t{64} * kibibyte, 3 * mebibyte + 1}) {
         all.deallocate(all.allocate(bytes), bytes);
         EXPECT_EQ(all.mapped_bytes(), before);
     }
+}
+
+// As the account asks for it.
+TEST_F(records, say_where_their_memory_is) {
+    std::vector<std::pair<void*, size_t>> large;
+    for (size_t i = 0; i < 600; ++i) { // more than a page of notes has room for
+        const size_t bytes = (40 + i % 50) * kibibyte;
+        large.emplace_back(all.allocate(bytes), bytes);
+        ASSERT_NE(all.allocate(1000 + i), nullptr);
+    }
+    for (size_t i = 0; i < large.size(); i += 3)
+        all.deallocate(large[i].first, large[i].second);
+    std::map<uintptr_t, size_t> found;
+    size_t bytes = 0;
+    metadata::mapping some[7];
+    for (size_t count = 7; count == 7;) {
+        count = all.copy_mappings(found.size(), some, 7);
+        for (size_t i = 0; i < count; ++i) {
+            EXPECT_TRUE(found.emplace(some[i].base, some[i].bytes).second) << "twice";
+            bytes += some[i].bytes;
+        }
+    }
+    EXPECT_EQ(bytes, all.mapped_bytes());
+    for (size_t i = 0; i < large.size(); ++i)
+        EXPECT_EQ(found.contains(reinterpret_cast<uintptr_t>(large[i].first)), i % 3 != 0);
 }
 
 TEST_F(records, may_be_as_large_as_64_kib) {
