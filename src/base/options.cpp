@@ -79,6 +79,8 @@ constexpr std::array<option_description, option_count> option_table = {
         "every free is checked at once, and the magazines are bypassed"),
     row("sample", FIELD(sample), option_type::size, 0, tib,
         "one allocation is recorded for the heap profile every so many bytes; 0 for none"),
+    row("account", FIELD(account_s), option_type::count, 0, 86'400,
+        "what is resident is written to /run/lowtide/PID.prom every so many seconds; 0 never"),
     row("rseq", FIELD(rseq), option_type::boolean, 0, 1,
         "restartable sequences where the kernel has them; false for locked caches"),
 };

@@ -25,7 +25,7 @@ std::string_view name_of(option_source source) noexcept;
 /// A text that is longer than this is not read at all: half of it could mean something else.
 constexpr std::size_t max_option_text = 8192;
 
-constexpr std::size_t option_count = 15;
+constexpr std::size_t option_count = 16;
 
 /// Where a warning goes: one line without its newline.
 struct option_warning {
@@ -73,6 +73,7 @@ struct options {
     bool control = true;
     bool check = false;
     changeable<std::size_t> sample = 0; // 0: no samples
+    changeable<std::uint32_t> account_s = 0;
     bool rseq = true;
 
     /// Who set each field; in the order of option_table.

@@ -12,9 +12,14 @@ namespace lowtide {
 
 // In the background thread.
 void heap::look_around() noexcept {
+    tell_who_asks();
+    keep_limits(true);
+}
+
+void heap::tell_who_asks() noexcept {
     if (mailbox_.has_mail())
         answer_mail();
-    keep_limits(true);
+    account_file_.write_if_due(settings_.account_s, os::now_ms());
 }
 
 void heap::keep_limits(bool look) noexcept {

@@ -108,9 +108,8 @@ void background::run() noexcept {
             continue;
         if (quiet <= looks_to_quiet)
             the_heap.ebb(quiet == looks_to_quiet);
-        // A program that only uses what it has is quiet, and at work. One that is sampled may be asked for
-        // its profile at any time.
-        if (!the_heap.collapse_dense() && !pools_wait && !the_heap.is_sampling() && quiet >= looks_to_quiet) {
+        // A program that only uses what it has is quiet, and at work.
+        if (!the_heap.collapse_dense() && !pools_wait && !the_heap.is_watched() && quiet >= looks_to_quiet) {
             quiet = 0;
             stays = sleep_until_called();
         }

@@ -242,8 +242,8 @@ void heap::give_attention() noexcept {
     // Of others, who comes to the soft limit meanwhile waits for the relief.
     limits_.expect_attention_after(SIZE_MAX);
     limits_.expect_attention_at(is_small ? ceiling::least_watched : watch_.relief_at());
-    if (looks && mailbox_.has_mail())
-        answer_mail();
+    if (looks)
+        tell_who_asks();
     if (is_small && limits_.soft() == SIZE_MAX)
         return;
     if (!looks && watch_.is_look_due()) // else it will look in time

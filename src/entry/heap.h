@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/options.h"
+#include "entry/account_file.h"
 #include "entry/mailbox.h"
 #include "entry/watch.h"
 #include "front/front.h"
@@ -83,6 +84,9 @@ public:
 
     // One allocation is recorded every so many bytes on average; 0: none.
     [[gnu::cold]] void set_sampling(size_t rate) noexcept;
+    // Does somebody who asks now and then want this process to look?
+    [[nodiscard]] bool is_watched() const noexcept { return is_sampling() || settings_.account_s != 0; }
+    [[nodiscard]] account_file& file_of_account() noexcept { return account_file_; }
     [[nodiscard]] bool is_sampling() const noexcept { return front_.sampling() != 0; }
     // The heap profile (observe/profile.h), as of now. False when nothing was ever sampled.
     [[gnu::cold]] bool print_profile(printer& out) noexcept;
@@ -100,6 +104,7 @@ private:
     [[gnu::cold]] void* allocate_scarce(size_t size, size_t alignment, bool& zeroed) noexcept;
     [[gnu::noinline]] void give_attention() noexcept;
     [[gnu::cold]] void keep_limits(bool look) noexcept;
+    [[gnu::cold]] void tell_who_asks() noexcept;
     [[gnu::cold]] void answer_mail() noexcept;
     [[gnu::cold]] size_t return_all() noexcept;
     [[gnu::cold]] void give_holes_back(unsigned rest) noexcept;
@@ -136,6 +141,7 @@ private:
     samples samples_;
     std::atomic<uint64_t> sampling_since_ns_{0}; // unix time; 0: never
     mailbox mailbox_;
+    account_file account_file_;
     registry<block_pool> pools_;
     registry<own_heap> own_heaps_;
     os::mutex starting_;

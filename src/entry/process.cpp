@@ -68,6 +68,10 @@ bool is_own_pid(std::string_view text) {
     writing_process = os::process_id();
 }
 
+[[gnu::cold]] void set_folder(void*, std::string_view folder) noexcept {
+    the_heap.file_of_account().set_folder(folder);
+}
+
 __attribute__((constructor)) void begin() {
     the_heap.start();
     // A child notices by itself, at its first lock, where the kernel wipes a page for it. An emulator may
@@ -78,6 +82,7 @@ __attribute__((constructor)) void begin() {
     os::with_variable("LOWTIDE_VERIFY", verify, nullptr);
     os::with_variable("LOWTIDE_REPORT", remember, &the_report);
     os::with_variable("LOWTIDE_PROFILE", remember, &the_profile);
+    os::with_variable(account_folder_variable, set_folder, nullptr);
 }
 
 [[gnu::cold]] void print_report(printer& out) noexcept {
@@ -120,6 +125,7 @@ __attribute__((constructor)) void begin() {
 
 __attribute__((destructor)) void end() {
     the_background.stop();
+    the_heap.file_of_account().remove();
     if (writing_process != 0)
         write_what_is_wanted();
 }

@@ -34,6 +34,16 @@ int open_private_file(const char* path) noexcept {
     return -EPERM;
 }
 
+int create_new_file(const char* path) noexcept {
+    return static_cast<int>(system_call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path),
+                                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+}
+
+bool rename_file(const char* from, const char* to) noexcept {
+    return !failed(system_call(SYS_renameat2, AT_FDCWD, reinterpret_cast<long>(from), AT_FDCWD,
+                               reinterpret_cast<long>(to), 0));
+}
+
 bool remove_file(const char* path) noexcept {
     return !failed(system_call(SYS_unlinkat, AT_FDCWD, reinterpret_cast<long>(path), 0));
 }

@@ -11,6 +11,12 @@ namespace lowtide::os {
 // descriptor, or -errno (-EPERM: it is not such a file). Doesn't wait, whatever is there.
 [[gnu::cold]] int open_private_file(const char* path) noexcept;
 
+// A file that isn't there yet, for writing, readable by all as far as the umask goes; its descriptor, or
+// -errno.
+[[gnu::cold]] int create_new_file(const char* path) noexcept;
+// In place of what has that name. False when it couldn't be done.
+[[gnu::cold]] bool rename_file(const char* from, const char* to) noexcept;
+
 // False when it isn't there, or may not be removed.
 [[gnu::cold]] bool remove_file(const char* path) noexcept;
 

@@ -2,8 +2,14 @@
 #include "child.h"
 #include "worker.h"
 
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lowtide::tools {
@@ -122,6 +128,57 @@ TEST(stat, who_cannot_be_asked_is_said) {
         EXPECT_EQ(other.exit_code(), 125);
         EXPECT_NE(other.errors.find("is another user's"), std::string::npos) << other.errors;
     }
+}
+
+std::string wait_for_file(const std::filesystem::path& file) {
+    std::string text;
+    while (!text.ends_with("# EOF\n")) {
+        std::ifstream in(file);
+        text.assign(std::istreambuf_iterator<char>(in), {});
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return text;
+}
+
+TEST(stat, a_file_has_it_as_long_as_the_process_runs) {
+    const test::temporary_folder folder;
+    setenv("LOWTIDE_ACCOUNT_DIR", folder.path().c_str(), 1);
+    for (const int threads : {1, 2}) {
+        worker w(threads, "account:1");
+        const std::filesystem::path file = folder.path() / (std::to_string(w.pid()) + ".prom");
+        EXPECT_NE(wait_for_file(file).find("lowtide_resident_bytes{part=\"live\"} "), std::string::npos);
+        struct stat first {};
+        struct stat later {};
+        ASSERT_EQ(::stat(file.c_str(), &first), 0);
+        do // another file, with the same name
+            ASSERT_EQ(::stat(file.c_str(), &later), 0);
+        while (later.st_ino == first.st_ino && later.st_mtim.tv_sec == first.st_mtim.tv_sec);
+        w.end();
+        EXPECT_FALSE(std::filesystem::exists(file));
+        EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+    }
+    unsetenv("LOWTIDE_ACCOUNT_DIR");
+}
+
+// Until it has said so the program goes on, and three seconds more, in which it mustn't say it again.
+TEST(stat, a_file_that_cannot_be_written_is_said_once_and_the_program_goes_on) {
+    const test::temporary_folder folder;
+    const child_result result =
+        child{{"/bin/sh", "-c",
+               "cd $FOLDER; mkfifo in; LD_PRELOAD=" LOWTIDE_LIBRARY " " LOWTIDE_FIXTURES
+               "/works 2 <in 2>err & exec 3>in; until test -s err; do sleep 0.05; done; "
+               "sleep 3; exec 3>&-; wait $!; echo $?; cat err"},
+              {{"LOWTIDE_CONF", "account:1"},
+               {"LOWTIDE_ACCOUNT_DIR", "/nowhere"},
+               {"FOLDER", folder.path().string()}},
+              {},
+              "/",
+              0}
+            .run();
+    const std::size_t said = result.output.find("lowtide: the account can't be written to /nowhere/");
+    EXPECT_NE(said, std::string::npos) << result.output;
+    EXPECT_EQ(result.output.find("lowtide: ", said + 1), std::string::npos) << result.output;
+    EXPECT_NE(result.output.find("\n0\n"), std::string::npos) << result.output;
 }
 
 } // namespace
