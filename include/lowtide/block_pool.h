@@ -29,7 +29,7 @@ typedef struct lowtide_block_pool lowtide_block_pool;
 
 /* What a pool is to be like. All but size and block_size may be 0. */
 struct lowtide_block_pool_options {
-    size_t size;           /* sizeof(struct lowtide_block_pool_options): later versions append fields */
+    size_t size;           /* sizeof(struct lowtide_block_pool_options): later versions append fields, which have to be 0 here */
     const char* name;      /* for reports and messages; copied, cut off after 31 bytes; null: "" */
     size_t block_size;     /* bytes, 4 KiB to 64 MiB; rounded up to whole pages */
     size_t max_blocks;     /* how many there may be, taken and free ones together; 0: any number */
@@ -41,13 +41,15 @@ struct lowtide_block_pool_options {
     unsigned numa_node;    /* the node that memory should come from, plus 1; 0: as the system does it. A hint */
 };
 
-/* Null with EINVAL for options that can't be, or ENOMEM. Pools give back in time where the process has Lowtide's
+/* Null with EINVAL for options that can't be (a low watermark above the high one or above max_blocks, more to prepopulate
+ * than there may be), or ENOMEM. Pools give back in time where the process has Lowtide's
  * background thread (option `background`), else when one of their functions finds its cache empty or full, or
  * lowtide_block_pool_trim is called. */
 lowtide_block_pool* lowtide_block_pool_create(const struct lowtide_block_pool_options* options);
 
 /* Gives all memory back. 0; or -1 with EBUSY when blocks are taken: then nothing has happened, but a report on standard
- * error of whose they are. No other thread may be in a function of this pool. Null is nothing. */
+ * error of whose they are. No other thread may be in a function of this pool, or call one later:
+ * the program ends with a line that says so, as long as no more than 16 pools have been destroyed since. Null is nothing. */
 int lowtide_block_pool_destroy(lowtide_block_pool* pool);
 
 /* A block, aligned to its size where that is a power of two up to 2 MiB, to 2 MiB where it is a multiple of that, and

@@ -27,8 +27,9 @@ typedef struct lowtide_heap lowtide_heap;
 /* `name` is copied and cut off after 31 bytes; null: "". Null when there is no memory. */
 lowtide_heap* lowtide_heap_create(const char* name);
 
-/* Frees all that was got from the heap, and the heap. No other thread may use it, nor any object of it afterwards. It
- * takes as long as it has slabs and large objects. Null is nothing. */
+/* Frees all that was got from the heap, and the heap. No other thread may use it, nor any object of it afterwards: who
+ * calls a function of it then, or is in one, ends the program with a line that says so, as long as no more than 8 heaps
+ * have been destroyed since. It takes as long as it has slabs and large objects. Null is nothing. */
 void lowtide_heap_destroy(lowtide_heap* heap);
 
 /* As malloc(3) and its relatives have it: aligned to 16, not initialised but for calloc; 0 bytes are an object too. */

@@ -40,7 +40,7 @@ enum {
 
 /* What a region is to be like. Fields that are 0 have the values named. */
 struct lowtide_region_options {
-    size_t size;          /* sizeof(struct lowtide_region_options): later versions append fields */
+    size_t size;          /* sizeof(struct lowtide_region_options): later versions append fields, which have to be 0 here */
     const char* name;     /* for reports and messages; copied, cut off after 31 bytes; null: "" */
     size_t first_chunk;   /* bytes, 512 to largest_chunk; 0: 4 KiB. What the region itself needs, 288 bytes, is in it */
     size_t largest_chunk; /* bytes, up to 64 MiB; 0: 256 KiB */
@@ -55,7 +55,8 @@ struct lowtide_region_options {
  * (LOWTIDE_CONF) makes every region a guarded one. */
 
 /* A new region, without a parent where `parent` is null; it is destroyed when the parent is reset or destroyed, if not
- * before. Null where there is no memory, the parent's limit forbids it, or an option is wrong. */
+ * before. Null where there is no memory, the parent's limit forbids it (EDQUOT, as where its own limit is less than its
+ * first chunk), or an option is wrong. */
 lowtide_region* lowtide_region_create(lowtide_region* parent, const struct lowtide_region_options* options);
 
 /* Frees all of it: what was made last first, cleanup handlers run and children are destroyed in the reverse order of
@@ -63,7 +64,8 @@ lowtide_region* lowtide_region_create(lowtide_region* parent, const struct lowti
  * children, however many objects there were. Null is nothing.
  *
  * A handler may do with the tree what it likes, this included: destroying (or resetting) what is being destroyed does
- * nothing, and an ancestor of it is destroyed (or reset) as soon as it is gone. It must not throw (C++: see
+ * nothing. Of an ancestor that it destroys (or resets) what is newer than the region that is being destroyed goes at once,
+ * within that call, and the rest as soon as that region is gone. It must not throw (C++: see
  * lowtide/region.hpp). */
 void lowtide_region_destroy(lowtide_region* region);
 
@@ -104,7 +106,8 @@ void* lowtide_region_calloc(lowtide_region* region, size_t count, size_t size);
 
 /* Frees a block of its own: an object of the region that was larger than a quarter of its largest chunk, together with
  * its alignment where that is more than 16. 1 then, and 0, with nothing done, for any other object of this region: that
- * is freed with the region. Null is nothing, and 0. */
+ * is freed with the region. Null is nothing, and 0. Another region's block ends the program with a line
+ * that says so, and so does what is no region's in a guarded one. One that was freed before is not to be given. */
 int lowtide_region_free(lowtide_region* region, void* object);
 
 /* Copies into the region: of `size` bytes; of a string; of a string's first `most` bytes, with a NUL behind them. Null
@@ -119,7 +122,7 @@ char* lowtide_region_vprintf(lowtide_region* region, const char* format, va_list
     __attribute__((format(printf, 2, 0)));
 
 /* Has run(data) called when the region is reset or destroyed, before what was added earlier. 0, or -1 when there is no
- * memory (32 bytes of the region). */
+ * memory (32 bytes of the region), a limit forbids it, or `run` is null (EINVAL). */
 int lowtide_region_add_cleanup(lowtide_region* region, void (*run)(void* data), void* data);
 
 /* Takes back the last one that was added with this function and these data; it doesn't run. 1, or 0 if there is none. */

@@ -100,6 +100,12 @@ void printer::put(std::string_view text) noexcept {
         put(c);
 }
 
+printer& printer::print_plain(std::string_view text) noexcept {
+    for (const char c : text)
+        put(static_cast<unsigned char>(c) < ' ' || c == 0x7f ? '?' : c);
+    return *this;
+}
+
 void printer::put_padded(layout how, bool right_by_default, std::string_view text) noexcept {
     const bool right =
         how.align == layout::side::by_type ? right_by_default : how.align == layout::side::right;

@@ -133,6 +133,10 @@ public:
         return *this;
     }
 
+    /// Text that isn't ours, a program's name for something: control characters, which could play with a
+    /// terminal or a reader of lines, are question marks.
+    printer& print_plain(std::string_view text) noexcept;
+
     void flush() noexcept;
 
     /// What is in the buffer; it ends with no NUL.

@@ -8,10 +8,23 @@
 
 namespace lowtide {
 
-// Is `s` of this version or of an earlier one, whose fields are the first of this one's?
+// No structure of any version is larger.
+inline constexpr size_t most_versioned = 4096;
+
+// What was given, in this version's form: fields that it doesn't have are 0. False where there is no such
+// version, and where a field that this version doesn't know is not 0 (as the kernel has it: openat2(2)).
 template <typename T>
-constexpr bool is_known_version(const T& s) {
-    return s.size >= sizeof(s.size) && s.size <= sizeof(T);
+[[nodiscard]] bool take_known_fields(T& to, const T& given) noexcept {
+    const size_t size = given.size;
+    if (size < sizeof(size) || size > most_versioned)
+        return false;
+    const auto* bytes = reinterpret_cast<const unsigned char*>(&given);
+    for (size_t i = sizeof(T); i < size; ++i)
+        if (bytes[i] != 0)
+            return false;
+    to = {};
+    memcpy(&to, &given, size < sizeof(T) ? size : sizeof(T));
+    return true;
 }
 
 // Gives the caller as many fields of `now` as out->size covers, and stores there how many bytes that are. 0;

@@ -5,18 +5,35 @@
 #include "os/machine.h"
 #include "os/vm.h"
 
-#include <cstring>
 #include <new>
 
 namespace lowtide {
 
 namespace {
 
-// What the pictures of extents and heaps are taken from is being written by others, one word at a time.
-[[gnu::no_sanitize_thread]] void copy_words(uint64_t* to, const uint64_t* from, size_t count) noexcept {
+using any_word [[gnu::may_alias]] = uint64_t;
+
+// Others write it meanwhile, one word at a time, under a lock that isn't taken here.
+[[gnu::no_sanitize_thread]] void copy_words(any_word* to, const volatile any_word* from,
+                                            size_t count) noexcept {
     for (size_t i = 0; i < count; ++i)
-        to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
+        to[i] = from[i];
 }
+
+// A span as it is in one moment, or in two.
+class span_copy {
+public:
+    explicit span_copy(const span* s) noexcept {
+        if (s != nullptr)
+            copy_words(reinterpret_cast<any_word*>(&copy_), reinterpret_cast<const any_word*>(s),
+                       sizeof(span) / sizeof(any_word));
+    }
+    [[nodiscard]] const span& get() const noexcept { return copy_; }
+
+private:
+    static_assert(sizeof(span) % sizeof(any_word) == 0);
+    span copy_{};
+};
 
 void note_taken(pool_extent& e, const block& b, block_picture& into) noexcept {
     const size_t page = os::page_size();
@@ -33,8 +50,7 @@ void note_taken(pool_extent& e, const block& b, block_picture& into) noexcept {
 }
 
 // What lies in a block from that slice on, in a span or in none; with the lock.
-[[gnu::no_sanitize_thread]] stretch stretch_at(const page_map& map, const block& b, unsigned first,
-                                               block_picture& into) noexcept {
+stretch stretch_at(const page_map& map, const block& b, unsigned first, block_picture& into) noexcept {
     stretch it;
     it.first = static_cast<uint8_t>(first);
     const uintptr_t at = b.base + slice_count{first}.bytes();
@@ -49,33 +65,35 @@ void note_taken(pool_extent& e, const block& b, block_picture& into) noexcept {
         it.count = of_kind(nobodys);
         return it;
     }
-    span* s = map.find(at);
-    if (s == nullptr || at - s->base >= s->length.bytes()) {
+    span* there = map.find_unasked(at);
+    const span_copy copy(there);
+    const span& s = copy.get();
+    if (there == nullptr || at - s.base >= s.length.bytes()) {
         it.is = stretch::kind::going;
         it.count = 1;
         return it;
     }
-    const auto left = static_cast<unsigned>((s->base + s->length.bytes() - at) / slice_size);
+    const auto left = static_cast<unsigned>((s.base + s.length.bytes() - at) / slice_size);
     it.count = static_cast<uint8_t>(left < slices_per_block - first ? left : slices_per_block - first);
-    it.sc = s->sc;
-    it.owner = owner_of(*s);
-    switch (s->kind) {
+    it.sc = s.sc;
+    it.owner = s.owned ? owner_of(*there) : nullptr;
+    switch (s.kind) {
     case span_kind::slab:
         it.is = stretch::kind::slab;
-        it.object_size = static_cast<uint32_t>(s->object_size);
-        it.capacity = s->capacity;
+        it.object_size = static_cast<uint32_t>(s.object_size);
+        it.capacity = s.capacity;
         it.free_bits = into.bitmaps[first];
-        copy_words(it.free_bits, s->bitmap(), s->bitmap_words());
+        copy_words(it.free_bits, there->bitmap(), s.bitmap_words());
         break;
     case span_kind::pool:
         it.is = stretch::kind::pool;
-        it.owner = extent_of(*s).owner;
-        note_taken(extent_of(*s), b, into);
+        it.owner = extent_of(*there).owner;
+        note_taken(extent_of(*there), b, into);
         break;
     default:
         it.is = stretch::kind::run;
-        it.cached = s->parked;
-        it.usable = at == s->base ? s->object_size : 0;
+        it.cached = s.parked;
+        it.usable = at == s.base ? s.object_size : 0;
     }
     return it;
 }
@@ -130,11 +148,10 @@ void heap::list_named(ledger& l) noexcept {
 
 void heap::walk_huge(ledger& l, os::resident_pages& pages) noexcept {
     map_->for_each_outside_blocks([&](const span* there) {
-        alignas(span) unsigned char copy[sizeof(span)];
+        span s;
         const auto at = reinterpret_cast<uintptr_t>(there);
-        if (!os::copy_if_there(copy, at, sizeof(copy)))
+        if (!os::copy_if_there(static_cast<void*>(&s), at, sizeof(s)))
             return; // freed meanwhile
-        const span& s = *reinterpret_cast<const span*>(copy);
         if (s.kind != span_kind::huge || s.mapping != at || s.mapping_bytes < s.object_size)
             return;
         l.of(category::huge).add(s.object_size, pages.bytes_in(s.base, s.object_size));

@@ -7,6 +7,7 @@
 #include "os/machine.h"
 #include "os/text_file.h"
 #include "os/vm.h"
+#include "pool/recently_ended.h"
 
 #include <cerrno>
 #include <cstring>
@@ -19,6 +20,8 @@ struct lowtide_block_pool : block_pool {
 };
 
 namespace {
+
+constinit recently_ended<lowtide_block_pool, 16> ended_pools;
 
 [[noreturn, gnu::cold]] void end_with_no_pool(const char* call, const void* p) noexcept {
     char text[160];
@@ -34,10 +37,9 @@ void check(const lowtide_block_pool* p, const char* call) noexcept {
 
 [[nodiscard]] bool read(const lowtide_block_pool_options* given, pool_options& to,
                         unsigned& populated) noexcept {
-    lowtide_block_pool_options o{};
-    if (given == nullptr || !is_known_version(*given))
+    lowtide_block_pool_options o;
+    if (given == nullptr || !take_known_fields(o, *given))
         return false;
-    memcpy(&o, given, given->size);
     if (o.block_size < least_pool_block || o.block_size > most_pool_block)
         return false;
     to.name = o.name == nullptr ? "" : o.name;
@@ -103,6 +105,7 @@ lowtide_block_pool* lowtide_block_pool_create(const lowtide_block_pool_options* 
             return p;
         lowtide_block_pool_destroy(p);
     } else if (p != nullptr) {
+        p->dispose();
         the_heap.free_record(p, sizeof(*p));
     }
     errno = ENOMEM;
@@ -115,7 +118,10 @@ int lowtide_block_pool_destroy(lowtide_block_pool* p) {
     check(p, "lowtide_block_pool_destroy");
     the_heap.pools().remove(*p);
     if (p->end()) {
-        the_heap.free_record(p, sizeof(*p));
+        if (lowtide_block_pool* oldest = ended_pools.bury(*p)) {
+            oldest->dispose();
+            the_heap.free_record(oldest, sizeof(*oldest));
+        }
         return 0;
     }
     the_heap.pools().add(*p);

@@ -9,6 +9,7 @@
 #include "os/probe.h"
 #include "os/thread.h"
 #include "os/vm.h"
+#include "pool/quarantine.h"
 #include "pool/region.h"
 
 #include <cstring>
@@ -89,6 +90,7 @@ bool heap::start_once() noexcept {
         // A few pages of 3 MiB are used: where huge pages come unasked, it would be 2 MiB.
         os::no_more_huge_pages(reinterpret_cast<uintptr_t>(&lowtide_fast), sizeof(lowtide_fast));
         read_options();
+        guarded_ceiling = &limits_;
         if (settings_.check)
             guard_all_regions();
         if ((settings_.limit | settings_.hard_limit) != 0)

@@ -6,6 +6,7 @@
 #include "guard/wrong_free.h"
 #include "lowtide/heap.h"
 #include "os/machine.h"
+#include "pool/recently_ended.h"
 
 #include <cerrno>
 #include <new>
@@ -17,6 +18,8 @@ struct lowtide_heap : own_heap {
 };
 
 namespace {
+
+constinit recently_ended<lowtide_heap, 8> ended_heaps;
 
 [[noreturn, gnu::cold]] void end_with(const char* call, const void* what, const char* is) noexcept {
     char text[256];
@@ -35,8 +38,10 @@ span& span_in(const lowtide_heap* h, const void* object, const char* call) noexc
     check(h, call);
     const auto address = reinterpret_cast<uintptr_t>(object);
     span* s = lowtide_fast.map.around(address);
-    if (s == nullptr || own_heap::of(*s) != h)
+    if (s == nullptr || own_heap::of(*s) != h) {
+        check(h, call); // it may be gone meanwhile, with all its objects
         end_with(call, object, "not an object of this heap");
+    }
     if (s->kind == span_kind::slab ? !is_object_start(*s, address) : s->base != address)
         report_wrong_pointer(call, free_error::interior, object, s);
     return *s;
@@ -75,8 +80,10 @@ void lowtide_heap_destroy(lowtide_heap* h) {
     check(h, "lowtide_heap_destroy");
     the_heap.own_heaps().remove(*h);
     h->destroy();
-    the_heap.free_record(h->shards(), sizeof(slab_shards));
-    the_heap.free_record(h, sizeof(*h));
+    if (lowtide_heap* oldest = ended_heaps.bury(*h)) {
+        the_heap.free_record(oldest->shards(), sizeof(slab_shards));
+        the_heap.free_record(oldest, sizeof(*oldest));
+    }
 }
 
 void* lowtide_heap_malloc(lowtide_heap* h, size_t size) {

@@ -23,8 +23,11 @@ namespace {
 struct destination {
     char path[4096];
 };
-destination the_report;  // LOWTIDE_REPORT
-destination the_profile; // LOWTIDE_PROFILE
+destination the_report;
+destination the_profile;
+constexpr std::string_view verify_variable = "LOWTIDE_VERIFY"; // its value is the process
+constexpr std::string_view report_variable = "LOWTIDE_REPORT";
+constexpr std::string_view profile_variable = "LOWTIDE_PROFILE";
 size_t writing_process = 0;
 
 // Is `text` a decimal number, followed by `after` or the end, that is this process's id?
@@ -79,9 +82,9 @@ __attribute__((constructor)) void begin() {
     // it makes resident.
     if (!os::fork_is_noticed() || the_heap.policy() == os::rseq_support::locked)
         pthread_atfork(nullptr, nullptr, os::after_fork_in_child);
-    os::with_variable("LOWTIDE_VERIFY", verify, nullptr);
-    os::with_variable("LOWTIDE_REPORT", remember, &the_report);
-    os::with_variable("LOWTIDE_PROFILE", remember, &the_profile);
+    os::with_variable(verify_variable, verify, nullptr);
+    os::with_variable(report_variable, remember, &the_report);
+    os::with_variable(profile_variable, remember, &the_profile);
     os::with_variable(account_folder_variable, set_folder, nullptr);
 }
 

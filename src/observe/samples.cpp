@@ -196,6 +196,11 @@ void samples::measure_pinned(pinned_by share) noexcept {
     mutex_.unlock();
 }
 
+// The object's owner may be changing it.
+[[gnu::no_sanitize_thread]] static size_t usable_now(const span& s) noexcept {
+    return *const_cast<const volatile size_t*>(&s.object_size);
+}
+
 samples::waste samples::measure_waste() noexcept {
     waste w{};
     double asked = 0;
@@ -205,11 +210,12 @@ samples::waste samples::measure_waste() noexcept {
     for (size_t i = 0; table_ != nullptr && i < table_->count; ++i) {
         for (sample* r = table_->buckets[i]; r != nullptr; r = r->in_bucket) {
             const span* s = map_->find(r->object);
-            if (s == nullptr || s->object_size < r->size)
+            const size_t room = s == nullptr ? 0 : usable_now(*s);
+            if (room < r->size)
                 continue;
             ++w.samples;
             asked += r->weight * static_cast<double>(r->size);
-            usable += r->weight * static_cast<double>(s->object_size);
+            usable += r->weight * static_cast<double>(room);
         }
     }
     mutex_.unlock();

@@ -27,6 +27,7 @@ uintptr_t metadata::map(size_t bytes) noexcept {
 }
 
 void* metadata::map_alone(size_t bytes, bool nested) noexcept {
+    bytes = align_up(bytes, os::page_size());
     const uintptr_t at = map(bytes);
     if (at != 0 && lock(nested)) {
         note({at, bytes});
@@ -37,6 +38,7 @@ void* metadata::map_alone(size_t bytes, bool nested) noexcept {
 
 void metadata::unmap(void* record, size_t bytes, bool nested) noexcept {
     const auto at = reinterpret_cast<uintptr_t>(record);
+    bytes = align_up(bytes, os::page_size());
     // First: what takes its place may be noted at once.
     if (lock(nested)) {
         forget(at);
@@ -127,7 +129,7 @@ void* metadata::carve_small(size_t bytes) noexcept {
 void* metadata::allocate(size_t bytes, bool nested) noexcept {
     bytes = rounded(bytes);
     if (bytes > max_carved)
-        return map_alone(align_up(bytes, os::page_size()), nested);
+        return map_alone(bytes, nested);
     if (!lock(nested))
         return nullptr;
     void* record = nullptr;
@@ -148,7 +150,7 @@ void* metadata::allocate(size_t bytes, bool nested) noexcept {
 void metadata::deallocate(void* record, size_t bytes, bool nested) noexcept {
     bytes = rounded(bytes);
     if (record != nullptr && bytes > max_carved)
-        return unmap(record, align_up(bytes, os::page_size()), nested);
+        return unmap(record, bytes, nested);
     if (record == nullptr || !lock(nested))
         return; // lost, but only when a signal handler interrupted this very function
     auto* freed = static_cast<free_record*>(record);

@@ -79,6 +79,11 @@ public:
         return leaf->span_of(address).load(std::memory_order_relaxed);
     }
 
+    // The same for who didn't get the address from the writer, in a block of ours: the record is complete.
+    [[nodiscard]] span* find_unasked(uintptr_t address) const noexcept {
+        return leaf_of(address).span_of(address).load(std::memory_order_acquire);
+    }
+
     // The class of the objects that magazines hold and that lie, or one of which lies, in the slice of
     // `address`. What free() finds, with the same limits: none for other memory and while the map is closed,
     // anything that has the lower 48 bits of an address of ours passes for it.
@@ -170,7 +175,7 @@ private:
         return *leaves_[address >> leaf_shift].load(std::memory_order_relaxed);
     }
     void set_span(uintptr_t address, span* s) noexcept {
-        leaf_of(address).span_of(address).store(s, std::memory_order_relaxed);
+        leaf_of(address).span_of(address).store(s, std::memory_order_release);
     }
     void show_leaves(bool shown) noexcept;
     void show(size_t root, bool shown) noexcept;

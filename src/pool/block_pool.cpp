@@ -57,16 +57,27 @@ bool block_pool::start(const pool_options& o) noexcept {
 }
 
 bool block_pool::end() noexcept {
+    notice_fork();
+    cache_.close(); // for ever, if nothing is taken: who comes now finds the lock
     gather(false, around_.source->now_ms());
-    if (!lock())
+    if (!lock()) {
+        cache_.open();
         return false;
+    }
     bool used = false;
     for_each_record([&used](const block_record& r) { used |= r.is(block_state_in_pool::taken); });
-    if (!used)
-        magic_ = 0;
-    unlock();
-    if (used)
+    if (waiters_ != 0)
+        end_with_use("a thread waits for a block of it");
+    if (used) {
+        cache_.open();
+        unlock();
         return false;
+    }
+    ended_by_.store(os::this_thread(), std::memory_order_seq_cst);
+    __atomic_store_n(&magic_, 0, __ATOMIC_RELAXED);
+    if (in_hands_.load(std::memory_order_seq_cst) != put_back_.load(std::memory_order_seq_cst))
+        end_with_use("another thread is in it");
+    unlock();
     purge_excess(0, UINT64_MAX);
     // What the system doesn't take back, and what was lost in a fork, leaves the pool all the same.
     while (span* s = extents_.front()) {
@@ -74,9 +85,20 @@ bool block_pool::end() noexcept {
         extent_of(*s).clean = false;
         dissolve(extent_of(*s));
     }
+    return true;
+}
+
+void block_pool::dispose() noexcept {
     ready_.end(*around_.records);
     cache_.end(*around_.records);
-    return true;
+}
+
+void block_pool::end_with_use(const char* how) const noexcept {
+    char text[256];
+    printer line(text);
+    line.print("lowtide: block pool {} (\"{}\") is destroyed, and {}\n", static_cast<const void*>(this),
+               name_, how);
+    os::abort_process(line.text());
 }
 
 unsigned block_pool::in_magazine_of(size_t bytes) const noexcept {
@@ -107,7 +129,14 @@ bool block_pool::lock() noexcept {
         cache_.open_for_all();
         generation_.store(os::generation(), std::memory_order_relaxed);
     }
+    expect_alive();
     return true;
+}
+
+void block_pool::expect_alive() const noexcept {
+    const uintptr_t ended_by = ended_by_.load(std::memory_order_seq_cst);
+    if (ended_by != 0 && ended_by != os::this_thread()) [[unlikely]]
+        end_with_use("another thread is in it");
 }
 
 // Before anything is counted that lock() would begin anew in a child.
@@ -292,6 +321,7 @@ void block_pool::refill(stock& s) noexcept {
 stock block_pool::take_in_hand() noexcept {
     notice_fork();
     in_hands_.fetch_add(1, std::memory_order_seq_cst);
+    expect_alive();
     const stock s = cache_.take_magazine();
     return s.m != nullptr ? s : cache_.empty_magazine(*around_.records, capacity());
 }
@@ -688,8 +718,10 @@ void block_pool::print(printer& out) noexcept {
     owner_count owners[most_owners + 1]{};
     unsigned known = 0;
     const pool_counts n = counts();
-    out.print("block pool \"{}\": blocks of {}: {} taken, {} cached, {} ready, {} given back so far\n", name_,
-              byte_count{options_.block_size}, n.taken, n.cached, n.ready, n.returned);
+    out.print("block pool \"")
+        .print_plain(name_)
+        .print("\": blocks of {}: {} taken, {} cached, {} ready, {} given back so far\n",
+               byte_count{options_.block_size}, n.taken, n.cached, n.ready, n.returned);
     if (!lock())
         return;
     for_each_record([&](const block_record& r) {
@@ -705,14 +737,14 @@ void block_pool::print(printer& out) noexcept {
         ++owners[i].blocks;
     });
     unlock();
-    owners[most_owners].owner = "(others)";
+    owners[most_owners].owner = "(others: there are too many to tell apart)";
     for (;;) {
         owner_count* most = &owners[most_owners];
         for (unsigned i = 0; i < known; ++i)
             most = owners[i].blocks > most->blocks ? &owners[i] : most;
         if (most->blocks == 0)
             return;
-        out.print("  {:>8} taken by {}\n", most->blocks, most->owner);
+        out.print("  {:>8} taken by ", most->blocks).print_plain(most->owner).print("\n");
         most->blocks = 0;
     }
 }

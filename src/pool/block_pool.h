@@ -101,8 +101,12 @@ public:
 
     // False when there is no memory for its own records.
     [[nodiscard]] bool start(const pool_options& o) noexcept;
-    // False, and nothing has happened but that all caches are empty, when blocks are taken.
+    // False, and nothing has happened but that all caches are empty, when blocks are taken. Who is in the
+    // pool meanwhile, or comes later, ends the process with a line that says so, as long as its record is
+    // there.
     [[nodiscard]] bool end() noexcept;
+    // Behind end(): what the record needs besides itself.
+    void dispose() noexcept;
 
     [[nodiscard]] void* take(const char* owner, take_result& result) noexcept {
         result = take_result::ok;
@@ -134,7 +138,9 @@ public:
     [[nodiscard]] pool_counts counts() noexcept;
     void print(printer& out) noexcept;
 
-    [[nodiscard]] bool is_alive() const noexcept { return magic_ == magic; }
+    [[nodiscard]] bool is_alive() const noexcept {
+        return __atomic_load_n(&magic_, __ATOMIC_RELAXED) == magic;
+    }
     [[nodiscard]] const char* name() const noexcept { return name_; }
     [[nodiscard]] size_t bytes_a_block() const noexcept { return options_.block_size; }
 
@@ -183,6 +189,8 @@ private:
         return index < s->capacity && r->base == address ? r : nullptr;
     }
     [[noreturn, gnu::cold]] void end_with_wrong_block(void* block) noexcept;
+    void expect_alive() const noexcept;
+    [[noreturn, gnu::cold]] void end_with_use(const char* how) const noexcept;
     [[nodiscard]] stock take_in_hand() noexcept;
     void put_back(const stock& s) noexcept;
     void flush(stock& s, unsigned count, uint64_t freed) noexcept;
@@ -232,6 +240,7 @@ private:
     uint32_t waiters_ = 0;
     uint32_t given_ = 0; // a futex: counts what came back while somebody waited
     std::atomic<uint32_t> generation_{0};
+    std::atomic<uintptr_t> ended_by_{0}; // the thread
 };
 
 } // namespace lowtide

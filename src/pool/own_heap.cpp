@@ -118,6 +118,9 @@ void own_heap::release(span& s, void* object) noexcept {
 }
 
 void* own_heap::reallocate(span& s, void* object, size_t size) noexcept {
+    const free_error error = s.kind == span_kind::slab ? slabs_.examine(s, object) : free_error::none;
+    if (error != free_error::none)
+        around_.report(error, object, &s);
     if (wastes_little(s.object_size, size))
         return object;
     const slice_count wanted = slice_count::holding(size);
@@ -141,7 +144,9 @@ void* own_heap::reallocate(span& s, void* object, size_t size) noexcept {
 }
 
 void own_heap::destroy() noexcept {
-    magic_ = 0;
+    __atomic_store_n(&magic_, 0, __ATOMIC_RELAXED);
+    span_owner::end();
+    slabs_.await_all(); // who was in there has come out, or is told
     while (span* s = first()) {
         if (s->kind == span_kind::run)
             release_run(*s);

@@ -2,6 +2,7 @@
 
 #include "os/mutex.h"
 #include "os/vm.h"
+#include "pages/ceiling.h"
 
 namespace lowtide {
 
@@ -38,11 +39,18 @@ kept take_oldest() noexcept {
 
 uintptr_t map_guarded(size_t bytes, size_t alignment) noexcept {
     const size_t page = os::page_size();
-    return os::map(whole_pages(bytes), alignment < page ? page : alignment);
+    if (guarded_ceiling != nullptr && !guarded_ceiling->allows(whole_pages(bytes)))
+        return 0;
+    const uintptr_t base = os::map(whole_pages(bytes), alignment < page ? page : alignment);
+    if (base != 0 && guarded_ceiling != nullptr)
+        guarded_ceiling->add_huge(whole_pages(bytes));
+    return base;
 }
 
 void retire_guarded(uintptr_t base, size_t bytes) noexcept {
     bytes = whole_pages(bytes);
+    if (guarded_ceiling != nullptr)
+        guarded_ceiling->take_huge(bytes);
     if (bytes > most_bytes && os::release(base, bytes))
         return;
     os::decommit(base, bytes);

@@ -9,6 +9,11 @@
 
 namespace lowtide {
 
+class ceiling;
+
+// What limits the process's memory, this too. Null: nothing does.
+inline constinit ceiling* guarded_ceiling = nullptr;
+
 // Zeroed memory of at least `bytes`, whole pages, at an address aligned to `alignment` (a power of two). 0
 // when there is none.
 [[nodiscard, gnu::cold]] uintptr_t map_guarded(size_t bytes, size_t alignment) noexcept;

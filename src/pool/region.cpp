@@ -32,6 +32,9 @@ constexpr size_t most_largest_chunk = 64 * mebibyte;
 // What is larger than this share of the largest chunk has a block of its own.
 constexpr size_t block_share = 4;
 
+// Of what is printed: from there on the depth is a number, or a deep tree would be all indentation.
+constexpr unsigned most_indented = 20;
+
 constexpr uint64_t region_magic = 0x6c6f77746964652e; // "lowtide."
 constexpr uint64_t block_magic = 0x6c6f772d626c6f63;
 
@@ -116,6 +119,13 @@ constinit bool all_guarded = false;
     char text[160];
     printer line(text);
     line.print("lowtide: {} of {}: not a region, or one that was destroyed\n", call, r);
+    os::abort_process(line.text());
+}
+
+[[noreturn, gnu::cold]] void end_with_object(const void* object, const char* why) noexcept {
+    char text[160];
+    printer line(text);
+    line.print("lowtide: lowtide_region_free of {}: {}\n", object, why);
     os::abort_process(line.text());
 }
 
@@ -417,6 +427,16 @@ void finish(lowtide_region* r) noexcept {
     }
 }
 
+// Does an object lie in a chunk of the region?
+bool has(lowtide_region& r, const void* object) noexcept {
+    const auto* at = static_cast<const char*>(object);
+    const auto in = [at](chunk& c) { return at >= c.begin() && at < c.end(); };
+    for (chunk* c = r.chunks; c != nullptr; c = c->next)
+        if (in(*c))
+            return true;
+    return in(home_of(r));
+}
+
 // ---- walking
 
 lowtide_region* child_behind(const list<dependent>& of, dependent* d) noexcept {
@@ -472,7 +492,7 @@ lowtide_region_statistics describe(const lowtide_region& r) noexcept {
 
 constexpr lowtide_region_options no_options{};
 
-// What was given, where it stands: copied only from a caller of an earlier version, who has fewer fields.
+// What was given, where it stands: copied only from a caller of another version, who has other fields.
 // Null for a version that there is not.
 const lowtide_region_options* whole(const lowtide_region_options* given,
                                     lowtide_region_options& copy) noexcept {
@@ -480,11 +500,7 @@ const lowtide_region_options* whole(const lowtide_region_options* given,
         return &no_options;
     if (given->size == sizeof(copy))
         return given;
-    if (!is_known_version(*given))
-        return nullptr;
-    copy = {};
-    memcpy(&copy, given, given->size);
-    return &copy;
+    return take_known_fields(copy, *given) ? &copy : nullptr;
 }
 
 chunk_sizes sizes_of(const lowtide_region_options& o) noexcept {
@@ -601,10 +617,15 @@ int lowtide_region_free(lowtide_region* r, void* object) {
     if (object == nullptr || reinterpret_cast<uintptr_t>(object) % min_alignment != 0)
         return 0;
     auto* b = static_cast<block_header*>(object) - 1;
-    if (b->magic != b->own_magic() || b->owner != r)
-        return 0;
-    free_block(*r, *b);
-    return 1;
+    if (b->magic == b->own_magic() && b->owner == r) {
+        free_block(*r, *b);
+        return 1;
+    }
+    if (b->magic == b->own_magic())
+        end_with_object(object, "it is another region's");
+    if (r->guarded && !has(*r, object)) // looking for it takes as long as there are chunks
+        end_with_object(object, "it is not this region's");
+    return 0;
 }
 
 // ---- text
@@ -712,11 +733,14 @@ int lowtide_region_print(const lowtide_region* r, int fd) {
     const auto print = [r](printer& out) {
         for_each_in_tree(*r, [&out](const lowtide_region& one, unsigned depth) {
             const lowtide_region_statistics s = describe(one);
-            for (unsigned i = 0; i < depth; ++i)
+            for (unsigned i = 0; i < depth && i < most_indented; ++i)
                 out.print("  ");
-            out.print("region {}: {} in {} chunks and {} blocks, {} free, {} cleanups",
-                      one.name[0] == '\0' ? "-" : one.name, byte_count{s.held}, s.chunks, s.blocks,
-                      byte_count{s.free}, s.cleanups);
+            if (depth > most_indented)
+                out.print("({}) ", depth);
+            out.print("region ")
+                .print_plain(one.name[0] == '\0' ? "-" : one.name)
+                .print(": {} in {} chunks and {} blocks, {} free, {} cleanups", byte_count{s.held}, s.chunks,
+                       s.blocks, byte_count{s.free}, s.cleanups);
             if (s.limit != 0)
                 out.print(", limit {}, {} refused", byte_count{s.limit}, s.refused);
             out.print("\n");

@@ -20,6 +20,8 @@ namespace {
 bool slab_tier::lock(size_class c) noexcept {
     switch (shard_of(c).mutex.lock()) {
     case os::acquired::yes:
+        if (owner_ != nullptr) [[unlikely]]
+            owner_->expect_alive();
         return true;
     case os::acquired::mine:
         return false;
@@ -81,13 +83,19 @@ void slab_tier::free_record(span& s) noexcept {
     records_->deallocate(record, record_bytes(s.capacity));
 }
 
+// Of many heaps each slab may stay as good as empty.
+run_use slab_tier::use_for_owner(size_class c) noexcept {
+    return shard_of(c).slab_count() >= dense_from ? run_use::dense : run_use::unknown;
+}
+
 span* slab_tier::create(size_class c) noexcept {
     const class_geometry& g = geometry_of(c);
     span* s = new_record(g.capacity);
     if (s == nullptr)
         return nullptr;
     s->capacity = s->free_objects = g.capacity;
-    const page_run run = pages_->allocate({g.slices}, slice_size, run_use::dense);
+    const page_run run =
+        pages_->allocate({g.slices}, slice_size, owner_ == nullptr ? run_use::dense : use_for_owner(c));
     if (run.base == 0) {
         free_record(*s);
         return nullptr;

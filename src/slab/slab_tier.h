@@ -101,6 +101,13 @@ public:
     // what isn't in use there, divided among the objects that are. Without the lock: the figure of a moment.
     [[nodiscard, gnu::cold]] static double pinned_bytes(span& slab, uintptr_t object) noexcept;
 
+    // Returns once everybody who has locked a shard class by now has unlocked it.
+    [[gnu::cold]] void await_all() noexcept {
+        for (unsigned i = 1; i <= slab_classes; ++i)
+            if (lock(size_class{static_cast<uint8_t>(i)}))
+                shards_->of[i].mutex.unlock();
+    }
+
     // All memory of an owned slab back to the page tier, whatever it holds: the shards are not to be used any
     // more.
     [[gnu::cold]] void abandon(span& slab) noexcept { retire(slab); }
@@ -109,11 +116,13 @@ public:
 
 private:
     static constexpr unsigned partial_bins = slab_shard::partial_bins;
+    static constexpr size_t dense_from = 4; // slabs of a class that an owner has
     static constexpr uint8_t no_bin = 0xff; // wholly used slabs are in no list
 
     [[gnu::noinline]] bool lock(size_class c) noexcept;
     [[gnu::cold]] void rebuild(size_class c) noexcept;
     span* choose(slab_shard& shard) noexcept;
+    [[nodiscard, LOWTIDE_RARE]] run_use use_for_owner(size_class c) noexcept;
     span* create(size_class c) noexcept;
     void refile(slab_shard& shard, span& s) noexcept;
     static unsigned extract(slab_shard& shard, span& s, void** end, unsigned wanted) noexcept;

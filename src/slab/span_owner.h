@@ -6,10 +6,17 @@
 #include "os/mutex.h"
 #include "pages/span.h"
 
+#include <atomic>
+
 namespace lowtide {
 
 class span_owner {
 public:
+    // From now on who adds a span, or locks a shard class of the owner's (slab_tier.h), ends the process with
+    // a line that says that the owner was destroyed meanwhile. But for this thread.
+    void end() noexcept { ended_by_.store(os::this_thread(), std::memory_order_seq_cst); }
+    [[LOWTIDE_RARE]] void expect_alive() const noexcept;
+
     [[LOWTIDE_RARE]] void add(owned_prefix& p) noexcept;
     // False, and nothing has happened, when a signal handler has interrupted this very list.
     [[nodiscard, LOWTIDE_RARE]] bool remove(owned_prefix& p) noexcept;
@@ -64,11 +71,17 @@ public:
 
 private:
     // What a thread that died in a fork was adding or removing is lost. One link at a time is written.
-    [[nodiscard]] bool lock() noexcept { return mutex_.lock_outermost() != os::acquired::mine; }
+    [[nodiscard]] bool lock() noexcept {
+        if (mutex_.lock_outermost() == os::acquired::mine)
+            return false;
+        expect_alive();
+        return true;
+    }
     [[nodiscard]] static bool is_mark(const owned_prefix& p) noexcept { return p.owner == nullptr; }
 
     os::mutex mutex_;
     list<owned_prefix, by_owner> spans_{};
+    std::atomic<uintptr_t> ended_by_{0}; // the thread
 };
 
 } // namespace lowtide

@@ -645,3 +645,118 @@ PROMISE(a_wrong_free_of_a_heaps_object_is_reported) {
     wrong_free::require_caught_at_once("inside_a_heaps_large_object", "interior");
     wrong_free::require_caught_at_once("a_destroyed_heap", "not a heap, or one that was destroyed");
 }
+
+// ---- destroyed in use: a line, and the end, whatever the others were doing
+
+namespace {
+
+constexpr size_t kDestroyedBlock = 64 * 1024;
+
+struct victim {
+    lowtide_block_pool* pool = nullptr;
+    lowtide_heap* heap = nullptr;
+    std::atomic<int> at_work{0};
+};
+
+void* take_and_give(void* of) {
+    auto& v = *static_cast<victim*>(of);
+    for (;;) {
+        // Nothing is taken for most of the time.
+        void* block = lowtide_block_pool_take(v.pool, "victim");
+        lowtide_block_pool_give(v.pool, block);
+        ++v.at_work;
+        for (int i = 0; i < 1000; ++i) {
+            asm volatile("");
+        }
+    }
+}
+
+void* allocate_and_free(void* of) {
+    auto& v = *static_cast<victim*>(of);
+    for (size_t i = 0;; ++i) {
+        void* object = lowtide_heap_malloc(v.heap, i % 64 == 0 ? 200'000 : i % 1000);
+        ++v.at_work;
+        lowtide_heap_free(v.heap, object);
+    }
+}
+
+void* wait_for_a_block(void* of) {
+    auto& v = *static_cast<victim*>(of);
+    ++v.at_work;
+    static_cast<void>(lowtide_block_pool_take_within(v.pool, "victim", -1));
+    return nullptr;
+}
+
+lowtide_block_pool* pool_of(size_t most) {
+    lowtide_block_pool_options options{};
+    options.size = sizeof(options);
+    options.name = "victims";
+    options.block_size = kDestroyedBlock;
+    options.max_blocks = most;
+    return lowtide_block_pool_create(&options);
+}
+
+void begin(victim& v, void* (*how)(void*)) {
+    pthread_detach(start_thread(how, &v));
+    while (v.at_work < 3) {
+        usleep(100);
+    }
+}
+
+bool says(const outcome& of, const char* what) {
+    if (of.err.find(what) == of.err.npos) {
+        std::fprintf(stderr, "%s", of.err.c_str());
+        return false;
+    }
+    return of.killed_by(SIGABRT);
+}
+
+} // namespace
+
+PART(destroys_a_pool_in_use) {
+    victim v;
+    v.pool = pool_of(0);
+    begin(v, take_and_give);
+    while (lowtide_block_pool_destroy(v.pool) != 0) { // a block is taken at this moment
+    }
+    sleep(60); // the other one comes to its next call
+}
+
+PART(destroys_a_heap_in_use) {
+    victim v;
+    v.heap = lowtide_heap_create("victims");
+    begin(v, allocate_and_free);
+    lowtide_heap_destroy(v.heap);
+    sleep(60);
+}
+
+PART(destroys_a_pool_that_somebody_waits_for) {
+    victim v;
+    v.pool = pool_of(1);
+    void* only = lowtide_block_pool_take(v.pool, "first");
+    v.at_work = 2;
+    begin(v, wait_for_a_block);
+    lowtide_block_pool_statistics now{};
+    for (now.size = sizeof(now); now.waits == 0;) {
+        REQUIRE(lowtide_block_pool_stats(v.pool, &now) == 0);
+    }
+    static_cast<void>(only);
+    lowtide_block_pool_destroy(v.pool);
+}
+
+PROMISE(a_pool_that_is_destroyed_in_use_ends_the_program_with_a_line) {
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(says(run_part("destroys_a_pool_in_use"), "destroyed"));
+    }
+}
+
+PROMISE(a_heap_that_is_destroyed_in_use_ends_the_program_with_a_line) {
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(says(run_part("destroys_a_heap_in_use"), "destroyed"));
+    }
+}
+
+PROMISE(a_pool_that_somebody_waits_for_is_not_destroyed) {
+    REQUIRE(says(run_part("destroys_a_pool_that_somebody_waits_for"),
+                 "(\"victims\") is destroyed, and a thread waits for a block of it\n"));
+}

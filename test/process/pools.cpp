@@ -286,3 +286,22 @@ PART(with_one_thread) {
 PROMISE(free_blocks_go_back_at_calls_of_a_program_without_the_background_thread) {
     require_success(run_part("with_one_thread", {.environment = {"LOWTIDE_CONF=background:never"}}));
 }
+
+PART(fills_guarded_regions) {
+    size_t count = 0;
+    lowtide_region* r = lowtide_region_create(nullptr, nullptr);
+    errno = 0;
+    while (lowtide_region_alloc(r, 4u << 20) != nullptr) {
+        REQUIRE(++count < 64);
+    }
+    REQUIRE(errno == ENOMEM);
+    REQUIRE(count >= 12);
+    lowtide_region_reset(r);
+    REQUIRE(lowtide_region_alloc(r, 4u << 20) != nullptr); // what was freed doesn't count
+    lowtide_region_destroy(r);
+}
+
+PROMISE(guarded_regions_keep_the_hard_limit) {
+    require_success(
+        run_part("fills_guarded_regions", {.environment = {"LOWTIDE_CONF=check:true,hard_limit:64M"}}));
+}

@@ -461,5 +461,16 @@ TEST_F(heap_children, have_heaps_whatever_the_threads_of_the_parent_were_doing) 
         t.join();
 }
 
+TEST_F(own_heaps, notice_that_an_object_is_reallocated_which_was_freed) {
+    heap_of_test h(*this);
+    void* p = h->allocate(100);
+    void* other = h->allocate(100); // or the slab would be gone
+    release(p);
+    const int before = wrong_frees;
+    static_cast<void>(reallocate(p, 50));
+    EXPECT_GT(wrong_frees, before) << "twice: nothing ends the process here";
+    release(other);
+}
+
 } // namespace
 } // namespace lowtide::test

@@ -312,7 +312,6 @@ TEST(region_blocks, are_freed_whatever_their_alignment) {
 
 TEST(region_blocks, are_all_that_free_frees) {
     const owned_region r = create_owned({.name = "a name of thirty-one characters"});
-    const owned_region other = create_owned();
     auto* first = static_cast<char*>(lowtide_region_alloc(r.get(), 100));
     auto* block = static_cast<char*>(lowtide_region_alloc(r.get(), mib));
     lowtide_region* child = create(r.get());
@@ -329,12 +328,26 @@ TEST(region_blocks, are_all_that_free_frees) {
     EXPECT_EQ(lowtide_region_free(r.get(), block + 8), 0);
     EXPECT_EQ(lowtide_region_free(r.get(), block + 64), 0);
     EXPECT_EQ(lowtide_region_free(r.get(), block + mib - 16), 0);
-    EXPECT_EQ(lowtide_region_free(other.get(), block), 0) << "another region's";
-    EXPECT_EQ(lowtide_region_free(r.get(), of_child), 0) << "a child's";
     EXPECT_EQ(errno, 4711);
     EXPECT_TRUE(same(before, stats_of(r.get())));
     EXPECT_EQ(lowtide_region_free(r.get(), block), 1);
     EXPECT_EQ(lowtide_region_free(child, of_child), 1);
+}
+
+TEST(region_blocks_death, of_others_and_freed_ones_end_the_program) {
+    const owned_region r = create_owned();
+    const owned_region other = create_owned();
+    void* block = lowtide_region_alloc(r.get(), mib);
+    void* of_child = lowtide_region_alloc(create(r.get()), mib);
+    EXPECT_DEATH(lowtide_region_free(other.get(), block),
+                 "lowtide: lowtide_region_free of 0x.*: it is another region's");
+    EXPECT_DEATH(lowtide_region_free(r.get(), of_child), "it is another region's");
+    const owned_region guarded = create_owned({.guarded = 1});
+    void* object = lowtide_region_alloc(guarded.get(), 100);
+    EXPECT_EQ(lowtide_region_free(guarded.get(), object), 0);
+    alignas(16) static char foreign[200];
+    EXPECT_DEATH(lowtide_region_free(guarded.get(), foreign + 96), "it is not this region's");
+    EXPECT_EQ(lowtide_region_free(r.get(), foreign + 96), 0) << "nobody looks for it";
 }
 
 TEST(region_blocks, of_every_chunks_first_object_are_none) {
@@ -479,7 +492,7 @@ TEST(region_options, that_are_wrong_are_refused) {
     expect_invalid(shape{.first_chunk = 64 * mib + 1}.options());
     expect_invalid(shape{.first_chunk = SIZE_MAX}.options());
     expect_invalid(shape{.largest_chunk = SIZE_MAX}.options());
-    for (const size_t size : {size_t{0}, sizeof(size_t) - 1, sizeof(lowtide_region_options) + 1, SIZE_MAX}) {
+    for (const size_t size : {size_t{0}, sizeof(size_t) - 1, size_t{4097}, SIZE_MAX}) {
         lowtide_region_options options = shape{}.options();
         options.size = size;
         expect_invalid(options);
@@ -511,6 +524,23 @@ TEST(region_options, of_an_earlier_version_have_fewer_fields) {
     options.size = sizeof(size_t);
     const owned_region bare(lowtide_region_create(nullptr, &options));
     EXPECT_STREQ(lowtide_region_name(bare.get()), "");
+}
+
+TEST(region_options, of_a_later_version_may_have_more_fields_that_are_0) {
+    struct later {
+        lowtide_region_options known;
+        size_t more[3];
+    } options{shape{.name = "new", .first_chunk = 8192}.options(), {}};
+    options.known.size = sizeof(options);
+    {
+        const owned_region r(lowtide_region_create(nullptr, &options.known));
+        ASSERT_NE(r, nullptr);
+        EXPECT_STREQ(lowtide_region_name(r.get()), "new");
+    }
+    options.more[2] = 1;
+    errno = 0;
+    EXPECT_EQ(lowtide_region_create(nullptr, &options.known), nullptr);
+    EXPECT_EQ(errno, EINVAL);
 }
 
 TEST(region_options, cut_a_name_off) {
@@ -689,7 +719,14 @@ TEST(region_print, of_a_large_tree_is_whole) {
     }
     const std::string text = printed(top.get());
     EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 301);
-    EXPECT_NE(text.find("\n" + std::string(200, ' ') + "region branch"), std::string::npos);
+    EXPECT_NE(text.find("\n" + std::string(40, ' ') + "region branch"), std::string::npos);
+    EXPECT_NE(text.find("\n" + std::string(40, ' ') + "(100) region branch"), std::string::npos);
+    EXPECT_EQ(text.find(std::string(41, ' ')), std::string::npos) << "no more indentation than that";
+}
+
+TEST(region_print, has_no_control_characters_of_names) {
+    const owned_region r = create_owned({.name = "a\nb\x1b[31mc"});
+    EXPECT_NE(printed(r.get()).find("region a?b?[31mc: "), std::string::npos);
 }
 
 TEST(region_print, that_cannot_be_written_is_eio) {
