@@ -337,13 +337,14 @@ void check_options(const std::string& entries) {
 }
 
 /// Why the process has refused what only some versions know, if it has.
-std::optional<std::string> refusal_of(const std::string& text, const std::string& what) {
+std::optional<std::string> refusal_of(int id, const std::string& text, const std::string& what) {
     const answer got = understand(text);
     if (got.refused.empty())
         return std::nullopt;
     const std::string& why = got.refused.front();
-    return why.starts_with(what + ": ") ? why.substr(what.size() + 2)
-                                        : "it is on a version of Lowtide that has no such thing";
+    if (why.starts_with(what + ": "))
+        return why.substr(what.size() + 2);
+    throw user_error(fmt::format("process {} is on a version of Lowtide that has no {}s", id, what));
 }
 
 } // namespace
@@ -373,7 +374,7 @@ void control(const control_request& request) {
 
 std::string ask_for_profile(int id, double wait) {
     std::string text = ask(process(id), "profile", wait);
-    const std::optional<std::string> refusal = refusal_of(text, "profile");
+    const std::optional<std::string> refusal = refusal_of(id, text, "profile");
     if (!refusal)
         return text.erase(0, answer_greeting.size());
     throw user_error(fmt::format("process {}: {}; `lowtide set {} sample:512K` switches sampling on, and so "
@@ -383,7 +384,7 @@ std::string ask_for_profile(int id, double wait) {
 
 std::string ask_for_account(int id, const std::string& format, double wait) {
     std::string text = ask(process(id), "account " + format, wait);
-    if (const auto refusal = refusal_of(text, "account"))
+    if (const auto refusal = refusal_of(id, text, "account"))
         throw user_error(fmt::format("process {}: {}", id, *refusal));
     text.erase(0, answer_greeting.size());
     text.resize(text.size() - std::string_view("end\n").size());

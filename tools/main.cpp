@@ -49,9 +49,10 @@ std::vector<std::string>::const_iterator behind_dashes(std::vector<std::string>:
 std::vector<std::string> take_program(std::vector<std::string>& arguments) {
     const auto at = end_of_own(arguments);
     // CLI11 would take it for --report: most likely the name was an empty variable
-    if (!arguments.empty() && arguments.front() == "run" &&
-        std::find(arguments.cbegin(), at, "--report=") != at)
-        throw user_error("--report= needs the name of a file");
+    for (const char* unnamed : {"--report=", "--leaks="})
+        if (!arguments.empty() && arguments.front() == "run" &&
+            std::find(arguments.cbegin(), at, unnamed) != at)
+            throw user_error(fmt::format("{} needs the name of a file", unnamed));
     const auto program = behind_dashes(at, arguments);
     std::vector<std::string> command(program, arguments.cend());
     arguments.erase(at, arguments.end());
@@ -109,6 +110,10 @@ void add_run(CLI::App& app, run_request& request, int& exit_code) {
         ->add_option("--profile", request.profile,
                      "Write a heap profile to a file when the program ends; lowtide profile FILE shows it")
         ->type_name("FILE");
+    run_command
+        ->add_flag("--leaks{-}", request.leaks,
+                   "Say what has leaked when the program ends, on stderr, or in a file for lowtide profile")
+        ->option_text("[=FILE]");
     run_command->add_option("--conf", request.configuration, "Options as in LOWTIDE_CONF: key:value,...");
     run_command->add_flag("--force", request.force, "Start the program even if it will not run on Lowtide");
     run_command->callback([&] {

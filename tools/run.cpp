@@ -172,6 +172,13 @@ int run(const run_request& request) {
         export_target("LOWTIDE_REPORT", *request.report, "report");
     if (request.profile)
         export_target("LOWTIDE_PROFILE", *request.profile, "profile");
+    if (request.leaks) {
+        export_target("LOWTIDE_LEAKS", *request.leaks, "report of leaks");
+        std::error_code error;
+        const fs::path self = fs::read_symlink("/proc/self/exe", error);
+        if (!error)
+            export_variable("LOWTIDE_VIEWER", fmt::format("{}:{}", getpid(), self.string()));
+    }
     if (loadable)
         export_variable("LOWTIDE_VERIFY", std::to_string(getpid()));
     else
@@ -181,6 +188,8 @@ int run(const run_request& request) {
         configuration = merge_configurations(configuration, request.configuration);
     if (request.profile)
         configuration = merge_configurations(std::string(profile_rate), configuration);
+    if (request.leaks)
+        configuration = merge_configurations(merge_configurations("sample:1", configuration), "leaks:true");
     if (configuration != variable("LOWTIDE_CONF"))
         export_variable("LOWTIDE_CONF", configuration);
     append_to_preload(library);

@@ -11,6 +11,7 @@ struct run_request {
     std::vector<std::string> command;  // the program and its arguments
     std::optional<std::string> report;  // a file, or "-" for stderr
     std::optional<std::string> profile; // a file
+    std::optional<std::string> leaks; // what has leaked when it ends: a file, "-" for standard error
     std::string configuration;         // key:value,… above LOWTIDE_CONF
     bool force = false;                // start it even if Lowtide cannot be its malloc
 };

@@ -81,6 +81,10 @@ constexpr std::array<option_description, option_count> option_table = {
         "one allocation is recorded for the heap profile every so many bytes; 0 for none"),
     row("account", FIELD(account_s), option_type::count, 0, 86'400,
         "what is resident is written to /run/lowtide/PID.prom every so many seconds; 0 never"),
+    row("leaks", FIELD(leaks), option_type::boolean, 0, 1,
+        "at exit, what was sampled and nobody can reach any more is reported (sample:1: all)"),
+    row("leak_exit", FIELD(leak_exit), option_type::count, 0, 255,
+        "with leaks: the process ends with this code where any was found; 0 for its own"),
     row("rseq", FIELD(rseq), option_type::boolean, 0, 1,
         "restartable sequences where the kernel has them; false for locked caches"),
 };

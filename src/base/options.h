@@ -25,7 +25,7 @@ std::string_view name_of(option_source source) noexcept;
 /// A text that is longer than this is not read at all: half of it could mean something else.
 constexpr std::size_t max_option_text = 8192;
 
-constexpr std::size_t option_count = 16;
+constexpr std::size_t option_count = 18;
 
 /// Where a warning goes: one line without its newline.
 struct option_warning {
@@ -74,6 +74,8 @@ struct options {
     bool check = false;
     changeable<std::size_t> sample = 0; // 0: no samples
     changeable<std::uint32_t> account_s = 0;
+    bool leaks = false;
+    std::uint32_t leak_exit = 0; // 0: the program's own
     bool rseq = true;
 
     /// Who set each field; in the order of option_table.

@@ -170,7 +170,7 @@ void heap::walk_metadata(ledger& l, os::resident_pages& pages) noexcept {
         for (size_t i = 0; i < count; ++i)
             all.add(some[i].bytes, pages.bytes_in(some[i].base, some[i].bytes));
     }
-    map_->for_each_leaf([&](page_map_leaf& leaf) {
+    map_->for_each_leaf([&](page_map_leaf& leaf, size_t) {
         all.add(sizeof(leaf), pages.bytes_in(reinterpret_cast<uintptr_t>(&leaf), sizeof(leaf)));
     });
     all.add(sizeof(lowtide_fast),

@@ -97,7 +97,7 @@ bool heap::start_once() noexcept {
             watch_.apply_options();
         mailbox_.start(settings_.control && !os::is_secure());
         front_.start(os::possible_cpus(), os::usable_cpus());
-        if (settings_.sample != 0)
+        if (settings_.sample != 0 || settings_.leaks)
             begin_sampling();
         prepare_fast_paths(front_.words());
         the_background.allow(settings_.background);

@@ -9,6 +9,7 @@
 #include "front/front.h"
 #include "observe/account.h"
 #include "observe/formats.h"
+#include "observe/reach.h"
 #include "observe/samples.h"
 #include "pages/huge.h"
 #include "pages/runs.h"
@@ -91,6 +92,11 @@ public:
     // The heap profile (observe/profile.h), as of now. False when nothing was ever sampled.
     [[gnu::cold]] bool print_profile(printer& out) noexcept;
 
+    // What of the samples nobody can reach (entry/leaks.cpp): then print_leaks(). False when there is no
+    // memory to look for it, or the system doesn't say where the program's is.
+    [[nodiscard, gnu::cold]] bool find_leaks(samples::leaks& found) noexcept;
+    [[gnu::cold]] void print_leaks(printer& out, const samples::leaks& found) noexcept;
+
     [[nodiscard]] const options& settings() const noexcept { return settings_; }
     [[nodiscard]] os::rseq_support policy() const noexcept { return front_.words().policy(); }
 
@@ -113,6 +119,9 @@ private:
     [[gnu::cold]] void record_sample(span& s, const void* p, size_t size) noexcept;
     [[nodiscard, gnu::cold]] bool forget_sample(span& s, const void* p) noexcept;
     [[nodiscard]] bool fill(ledger& l, block_picture& picture) noexcept;
+    [[nodiscard]] bool follow_roots(reach& r) noexcept;
+    template <typename Visit>
+    void for_each_object(Visit visit) noexcept;
     void list_named(ledger& l) noexcept;
     void walk_huge(ledger& l, os::resident_pages& pages) noexcept;
     void walk_metadata(ledger& l, os::resident_pages& pages) noexcept;

@@ -8,6 +8,9 @@
 
 namespace lowtide {
 
+// Where nobody has said otherwise.
+static constexpr size_t rate_for_leaks = 512 * kibibyte;
+
 void heap::set_sampling(size_t rate) noexcept {
     start();
     settings_.sample = rate;
@@ -16,6 +19,8 @@ void heap::set_sampling(size_t rate) noexcept {
 
 // As the option says.
 void heap::begin_sampling() noexcept {
+    if (settings_.leaks && settings_.sample == 0)
+        settings_.sample = rate_for_leaks;
     const size_t rate = settings_.sample;
     if (rate == front_.sampling())
         return;

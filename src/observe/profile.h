@@ -18,6 +18,9 @@
 //          SAMPLES,
 //                                               those in use; LIFETIME_NS: the mean of what was freed; 0:
 //                                               none was
+//     leaked DIRECT_OBJECTS DIRECT_BYTES INDIRECT_OBJECTS INDIRECT_BYTES
+//                           in a report of leaks (entry/leaks.cpp): what is in use is what has leaked, here
+//                           and in each site; sites without leaks aren't there
 //     end
 #pragma once
 
@@ -32,7 +35,7 @@ struct profile_times {
 };
 
 // Anything that isn't in it yet, for a moment, locks `all`.
-[[gnu::cold]] void print_profile(printer& out, samples& all, size_t rate,
-                                 const profile_times& times) noexcept;
+[[gnu::cold]] void print_profile(printer& out, samples& all, size_t rate, const profile_times& times,
+                                 const samples::leaks* leaks = nullptr) noexcept;
 
 } // namespace lowtide

@@ -39,6 +39,7 @@ struct sample_site {
     double freed = 0;        // objects
     double lived_ns = 0;     // all of those together
     double pinned_bytes = 0; // as of the last measure_pinned()
+    estimate leaked;         // of `in_use`, as of the last measure_leaked()
     uint32_t samples = 0;    // in use
     uint32_t depth = 0;
     uintptr_t frames[1]; // return addresses, the innermost first
@@ -94,6 +95,44 @@ public:
         double share;
     };
     [[nodiscard]] waste measure_waste() noexcept;
+
+    // Which of the objects in use nobody can reach: in `leaked` of every site, and by how they were lost.
+    enum class leak : uint8_t {
+        none,
+        direct,   // nobody has its address
+        indirect, // only what has leaked itself does
+    };
+    struct leaks {
+        estimate direct;
+        estimate indirect;
+    };
+    // Calls visit(object) for each in use, with the lock.
+    template <typename Visit>
+    void for_each_object(Visit visit) noexcept {
+        if (!lock())
+            return;
+        for (size_t i = 0; table_ != nullptr && i < table_->count; ++i)
+            for (sample* r = table_->buckets[i]; r != nullptr; r = r->in_bucket)
+                visit(r->object);
+        mutex_.unlock();
+    }
+    template <typename Judge>
+    [[nodiscard]] leaks measure_leaked(Judge judge) noexcept {
+        leaks all;
+        if (!lock())
+            return all;
+        for (sample_site* s = newest_; s != nullptr; s = s->older)
+            s->leaked = {};
+        for (size_t i = 0; table_ != nullptr && i < table_->count; ++i)
+            for (sample* r = table_->buckets[i]; r != nullptr; r = r->in_bucket)
+                if (const leak how = judge(r->object); how != leak::none) {
+                    const double bytes = r->weight * static_cast<double>(r->size);
+                    r->site->leaked.add(r->weight, bytes);
+                    (how == leak::direct ? all.direct : all.indirect).add(r->weight, bytes);
+                }
+        mutex_.unlock();
+        return all;
+    }
 
     // Calls visit(site, figures): `figures` is a copy, taken at one moment, `peak` as of now.
     template <typename Visit>

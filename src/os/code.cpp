@@ -56,13 +56,6 @@ private:
     build_id_note found_;
 };
 
-uintptr_t to_address(std::string_view hex) noexcept {
-    uintptr_t value = 0;
-    for (const char c : hex)
-        value = value << 4 | static_cast<uintptr_t>(c <= '9' ? c - '0' : c - 'a' + 10);
-    return value;
-}
-
 } // namespace
 
 void for_each_code_mapping(code_visitor visit, void* context) noexcept {

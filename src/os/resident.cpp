@@ -161,17 +161,8 @@ size_t resident_stack(resident_pages& pages) noexcept {
     for (std::string_view line; lines.next(line);) {
         if (line.find("[stack]") == line.npos)
             continue;
-        uintptr_t ends[2]{};
-        size_t which = 0;
-        for (const char c : line) {
-            if (c == ' ' || (c == '-' && which == 1))
-                break;
-            if (c == '-')
-                which = 1;
-            else
-                ends[which] = ends[which] << 4 | static_cast<uintptr_t>(c <= '9' ? c - '0' : c - 'a' + 10);
-        }
-        return pages.bytes_in(ends[0], ends[1] - ends[0]);
+        const uintptr_t begin = to_address(take(line, '-'));
+        return pages.bytes_in(begin, to_address(take(line, ' ')) - begin);
     }
     return 0;
 }

@@ -87,6 +87,14 @@ inline bool make_path(char (&to)[buffer_size], std::string_view folder, std::str
     return path.complete();
 }
 
+// Hexadecimal digits, as the kernel writes addresses.
+[[gnu::cold]] inline uintptr_t to_address(std::string_view hex) noexcept {
+    uintptr_t value = 0;
+    for (const char c : hex)
+        value = value << 4 | static_cast<uintptr_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+    return value;
+}
+
 // A number with no sign, and nothing else but white space around it.
 struct number {
     bool there = false;

@@ -136,20 +136,22 @@ public:
     void close() noexcept { show_leaves(false); }
     void open() noexcept { show_leaves(true); }
 
-    // Calls visit(leaf) for each that there is.
+    // Calls visit(leaf, number of its 4 GiB) for each that there is.
     template <typename Visit>
     void for_each_leaf(Visit visit) const noexcept {
         const uint32_t count = __atomic_load_n(&control_.leaves, __ATOMIC_ACQUIRE);
         const bool all = count > page_map_control::noted;
-        for (size_t i = 0; i < (all ? root_entries : count); ++i)
-            if (page_map_leaf* leaf = leaves_[all ? i : control_.roots[i]].load(std::memory_order_acquire))
-                visit(*leaf);
+        for (size_t i = 0; i < (all ? root_entries : count); ++i) {
+            const size_t root = all ? i : control_.roots[i];
+            if (page_map_leaf* leaf = leaves_[root].load(std::memory_order_acquire))
+                visit(*leaf, root);
+        }
     }
     // Calls visit(span*) for what is outside blocks, huge spans: at least once for each that is there all the
     // time. Others may unmap them meanwhile, and the record with them.
     template <typename Visit>
     void for_each_outside_blocks(Visit visit) const noexcept {
-        for_each_leaf([&visit](page_map_leaf& leaf) {
+        for_each_leaf([&visit](page_map_leaf& leaf, size_t) {
             span* last = nullptr;
             for (page_map_leaf::place& p : leaf.places) {
                 if (p.in.load(std::memory_order_relaxed) != nullptr)

@@ -76,6 +76,31 @@ TEST(on_lowtide, a_report_that_could_not_be_written_whole_is_no_secret) {
     EXPECT_EQ(result.errors, "lowtide: the report is not complete: writing failed\n");
 }
 
+TEST(on_lowtide, leaks_are_shown_with_the_names_of_functions) {
+    const child_result clean = run_of({"--leaks", fixtures + "/show", "--exit", "3"}).run();
+    EXPECT_EQ(clean.exit_code(), 3);
+    EXPECT_EQ(clean.errors, "");
+    const child_result leaking = run_of({"--leaks", fixtures + "/loses"}).run();
+    EXPECT_EQ(leaking.exit_code(), 0);
+    EXPECT_EQ(leaking.output, "done\n") << "nothing else goes there";
+    EXPECT_NE(leaking.errors.find(" has leaked 9.6 KiB in 11 objects:\n"), std::string::npos)
+        << leaking.errors;
+    EXPECT_NE(leaking.errors.find("in 10 objects whose address nobody has, and "), std::string::npos);
+    EXPECT_NE(leaking.errors.find("lose_one  loses.c:"), std::string::npos) << leaking.errors;
+    const test::temporary_folder folder;
+    const std::string file = folder.path() / "leaks.raw";
+    const child_result written =
+        run_of({"--leaks=" + file, "--conf", "leak_exit:9", fixtures + "/loses"}).run();
+    EXPECT_EQ(written.exit_code(), 9);
+    EXPECT_EQ(written.errors, "");
+    std::ifstream in(file);
+    const std::string report{std::istreambuf_iterator<char>(in), {}};
+    EXPECT_NE(report.find("\nleaked 10 "), std::string::npos) << report;
+    const child_result unwritable = run_of({"--leaks=/nowhere/file", fixtures + "/loses"}).run();
+    EXPECT_EQ(unwritable.exit_code(), 125);
+    EXPECT_EQ(unwritable.output, "");
+}
+
 TEST(on_lowtide, a_profile_is_written_to_a_file_at_the_end) {
     const temporary_folder folder;
     const std::string file = (folder.path() / "heap.txt").string();

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -102,6 +103,14 @@ struct site {
     amounts amount;
 };
 
+/// In a report of leaks: how the objects were lost whose figures are those in use.
+struct lost_objects {
+    std::int64_t direct_objects = 0; // nobody has their address
+    std::int64_t direct_bytes = 0;
+    std::int64_t indirect_objects = 0; // only others that have leaked do
+    std::int64_t indirect_bytes = 0;
+};
+
 struct heap_profile {
     std::string program;
     std::int64_t pid = 0;
@@ -111,6 +120,7 @@ struct heap_profile {
     std::vector<mapping> mappings;
     std::vector<location> locations;
     std::vector<site> sites;
+    std::optional<lost_objects> leaks; // none: it is no report of leaks
 
     amounts total() const;
     std::int64_t duration_ns() const { return difference(taken_ns, began_ns); }

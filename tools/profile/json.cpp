@@ -24,11 +24,17 @@ json with_samples(const amounts& amount) {
 }
 
 json about(const heap_profile& profile) {
-    return {{"program", profile.program},
-            {"pid", profile.pid},
-            {"began_ns", profile.began_ns},
-            {"taken_ns", profile.taken_ns},
-            {"rate_bytes", profile.rate}};
+    json result = {{"program", profile.program},
+                   {"pid", profile.pid},
+                   {"began_ns", profile.began_ns},
+                   {"taken_ns", profile.taken_ns},
+                   {"rate_bytes", profile.rate}};
+    if (profile.leaks)
+        result["leaked"] = {{"direct_objects", profile.leaks->direct_objects},
+                            {"direct_bytes", profile.leaks->direct_bytes},
+                            {"indirect_objects", profile.leaks->indirect_objects},
+                            {"indirect_bytes", profile.leaks->indirect_bytes}};
+    return result;
 }
 
 json frames_of(const folded_stack& stack, const folded_profile& in) {

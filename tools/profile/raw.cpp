@@ -94,6 +94,8 @@ public:
             read_stack(in);
         else if (record == "site")
             read_site(in);
+        else if (record == "leaked")
+            read_leaks(in);
         else if (record != "end")
             return true;
         in.end();
@@ -142,6 +144,13 @@ private:
                 profile_.locations.push_back({address});
             stack->second.push_back(place->second);
         }
+    }
+
+    void read_leaks(fields& in) {
+        lost_objects& lost = profile_.leaks.emplace();
+        for (std::int64_t* each :
+             {&lost.direct_objects, &lost.direct_bytes, &lost.indirect_objects, &lost.indirect_bytes})
+            *each = in.count("the number of what has leaked");
     }
 
     void read_site(fields& in) {
@@ -210,6 +219,9 @@ std::string write_raw(const heap_profile& profile) {
         fmt::format_to(to, "\nsite {} {} {} {}\n", id, fmt::join(amount.of, " "), amount.samples,
                        amount.lifetime_ns);
     }
+    if (profile.leaks)
+        fmt::format_to(to, "leaked {} {} {} {}\n", profile.leaks->direct_objects, profile.leaks->direct_bytes,
+                       profile.leaks->indirect_objects, profile.leaks->indirect_bytes);
     return text.append("end\n");
 }
 

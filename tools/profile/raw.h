@@ -12,6 +12,8 @@
 //     site ID IN_USE_OBJECTS IN_USE_BYTES ALLOCATED_OBJECTS ALLOCATED_BYTES PEAK_OBJECTS PEAK_BYTES
 //          PINNED_BYTES SAMPLES LIFETIME_NS
 //                                     of the stack ID; on one line
+//     leaked DIRECT_OBJECTS DIRECT_BYTES INDIRECT_OBJECTS INDIRECT_BYTES
+//                                     in a report of leaks, in which what is in use is what has leaked
 //     end
 //
 // A path may have blanks in it, and a newline as \012. Records of other names are a newer library's.

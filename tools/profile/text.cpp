@@ -89,6 +89,8 @@ private:
             write_about("", of_.profile);
         }
         const std::string_view meaning = description_of(of_.shown).meaning;
+        if (of_.profile.leaks && of_.before == nullptr)
+            return write_leaks(*of_.profile.leaks);
         if (in_.compared)
             print("{}: {} ({}), from {} to {}\n", meaning, amount(in_.growth(of_.shown)),
                   share(in_.growth(of_.shown)), without_sign(of_.shown, in_.before[of_.shown]),
@@ -98,6 +100,13 @@ private:
                   in_.after.samples > 0
                       ? fmt::format(" (estimated from samples, of which {} are in use)", in_.after.samples)
                       : " (estimated from samples)");
+    }
+
+    void write_leaks(const lost_objects& lost) {
+        print("leaked: {} in {} objects whose address nobody has, and {} in {} that only those have{}\n",
+              in_units(magnitude(lost.direct_bytes)), lost.direct_objects,
+              in_units(magnitude(lost.indirect_bytes)), lost.indirect_objects,
+              of_.profile.rate > 1 ? " (estimated from samples)" : "");
     }
 
     std::map<std::string_view, function_total> totals_of_functions() const {
