@@ -196,12 +196,29 @@ void give_up_rights(const process& of) {
         throw user_error(fmt::format("cannot act as the process's user: {}", reason(errno)));
 }
 
+/// The same, but for as long as it lives.
+class borrowed_rights {
+public:
+    explicit borrowed_rights(const process& of) : borrowed_(geteuid() == 0 && of.user() != 0) {
+        if (borrowed_ && (setegid(of.group()) != 0 || seteuid(of.user()) != 0))
+            throw user_error(fmt::format("cannot act as the process's user: {}", reason(errno)));
+    }
+    ~borrowed_rights() {
+        if (borrowed_ && (seteuid(0) != 0 || setegid(0) != 0))
+            std::abort(); // root can
+    }
+    borrowed_rights(const borrowed_rights&) = delete;
+    borrowed_rights& operator=(const borrowed_rights&) = delete;
+
+private:
+    bool borrowed_;
+};
+
 /// The request, in the process's mailbox until it has been taken or this object ends.
 class letter {
 public:
     letter(const process& to, const std::string& request)
         : folder_(to.open_mailbox_folder()), name_(to.mailbox_name()) {
-        give_up_rights(to);
         const std::string draft = fmt::format("{}.{}", name_, getpid());
         fd_ = openat(folder_, draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         const std::string text = fmt::format("{}\n{}\n{}\n", mailbox_greeting, to.start_time(), request);
@@ -243,9 +260,12 @@ public:
         std::string text(static_cast<std::size_t>(now.st_size) - size_, '\0');
         const ssize_t got = pread(fd_, text.data(), text.size(), static_cast<off_t>(size_));
         text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+        text.resize(std::min(text.find('\0'), text.size())); // a page of counters may be behind it
         return text.starts_with(answer_greeting) && text.ends_with("\nend\n") ? std::optional(text)
                                                                               : std::nullopt;
     }
+
+    int file() const { return fd_; }
 
 private:
     int folder_ = -1;
@@ -301,6 +321,7 @@ private:
 std::string ask(const process& of, const std::string& request, double seconds) {
     using clock = std::chrono::steady_clock;
     const noted_signals noted;
+    give_up_rights(of);
     const letter sent(of, request);
     of.summon();
     const auto until = clock::now() + std::chrono::duration<double>(seconds);
@@ -389,6 +410,99 @@ std::string ask_for_account(int id, const std::string& format, double wait) {
     text.erase(0, answer_greeting.size());
     text.resize(text.size() - std::string_view("end\n").size());
     return text;
+}
+
+// ---- the live view
+
+struct live_view::state {
+    explicit state(int id) : of(id) {}
+    ~state() {
+        // Taken back by the user who sent it.
+        try {
+            const borrowed_rights rights(of);
+            sent.reset();
+        } catch (const user_error&) {
+        }
+        unmap();
+    }
+
+    void ask() {
+        const borrowed_rights rights(of);
+        sent.reset();
+        sent.emplace(of, fmt::format("watch {}", seconds_asked_for));
+        of.summon();
+        asked_at = clock::now();
+    }
+    void unmap() {
+        if (page != nullptr)
+            munmap(const_cast<live_page*>(page), sizeof(live_page));
+        page = nullptr;
+    }
+    /// Once the answer is there.
+    void take_page() {
+        if (!sent)
+            return;
+        const std::optional<std::string> answer = sent->answer();
+        if (!answer)
+            return;
+        struct stat file {};
+        void* at = MAP_FAILED;
+        if (understand(*answer).refused.empty() && fstat(sent->file(), &file) == 0 &&
+            static_cast<std::size_t>(file.st_size) >= live_page_offset + sizeof(live_page))
+            at = mmap(nullptr, sizeof(live_page), PROT_READ, MAP_SHARED, sent->file(), live_page_offset);
+        sent.reset();
+        if (at == MAP_FAILED) {
+            refused = "it is on a version of Lowtide that has no live view";
+            return;
+        }
+        unmap();
+        page = static_cast<const live_page*>(at);
+        if (page->magic != live_page_magic || page->version != live_page_version ||
+            page->bytes < sizeof(live_page)) {
+            refused =
+                fmt::format("its live view is of version {}, which this command doesn't know", page->version);
+            unmap();
+        }
+    }
+
+    using clock = std::chrono::steady_clock;
+    static constexpr int seconds_asked_for = 20;
+    static constexpr std::chrono::seconds renewed_after{12};
+
+    process of;
+    std::optional<letter> sent;
+    const live_page* page = nullptr;
+    clock::time_point asked_at;
+    std::string refused;
+};
+
+live_view::live_view(int id) : state_(std::make_unique<state>(id)) {
+    state_->ask();
+}
+
+live_view::~live_view() = default;
+
+std::optional<live_counters> live_view::read() {
+    state_->take_page();
+    if (!state_->sent && state_->refused.empty() &&
+        state::clock::now() - state_->asked_at > state::renewed_after)
+        try {
+            state_->ask();
+        } catch (const user_error&) { // somebody else is asking: another time
+        }
+    live_counters now;
+    for (int attempt = 0; state_->page != nullptr && attempt < 1000; ++attempt)
+        if (read_live(*state_->page, now))
+            return now;
+    return std::nullopt;
+}
+
+bool live_view::has_ended() const {
+    return state_->of.has_ended();
+}
+
+std::string live_view::silence() const {
+    return state_->refused.empty() ? state_->of.silence() : state_->refused;
 }
 
 } // namespace lowtide::tools

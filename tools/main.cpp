@@ -8,6 +8,7 @@
 #include "run.h"
 #include "show_options.h"
 #include "stat.h"
+#include "top/command.h"
 
 #ifdef LOWTIDE_HAVE_BENCH
 #include "bench/command.h"
@@ -190,6 +191,7 @@ int run_command_line(std::vector<std::string> arguments) {
     add_control(app, to_process);
     add_profile_commands(app);
     add_stat_command(app);
+    add_top_command(app);
 #ifdef LOWTIDE_HAVE_BENCH
     add_bench_command(app, exit_code);
 #endif

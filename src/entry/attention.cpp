@@ -5,6 +5,7 @@
 #include "base/part.h"
 #include "base/print.h"
 #include "os/machine.h"
+#include "os/system_text.h"
 #include "os/text_file.h"
 #include "os/vm.h"
 
@@ -19,7 +20,43 @@ void heap::look_around() noexcept {
 void heap::tell_who_asks() noexcept {
     if (mailbox_.has_mail())
         answer_mail();
-    account_file_.write_if_due(settings_.account_s, os::now_ms());
+    const uint64_t now = os::now_ms();
+    account_file_.write_if_due(settings_.account_s, now);
+    if (live_.is_due(now))
+        write_live_pages(now);
+}
+
+void heap::write_live_pages(uint64_t now_ms) noexcept {
+    account a;
+    fill(a);
+    live_counters c{};
+    c.written_ns = os::now_ns();
+    c.live_bytes = a.live_bytes;
+    c.cached_bytes = a.cached_bytes;
+    c.slack_bytes = a.slack_bytes;
+    c.hole_bytes = a.hole_bytes;
+    c.dirty_bytes = a.pages.dirty_bytes;
+    c.used_bytes = a.pages.used_bytes;
+    c.committed_bytes = a.pages.committed_bytes;
+    c.reserved_bytes = a.pages.reserved_bytes;
+    c.huge_bytes = a.huge_bytes;
+    c.huge_count = a.huge_count;
+    c.large_bytes = a.large_bytes;
+    c.large_count = a.large_count;
+    c.metadata_bytes = a.metadata_bytes;
+    c.returned_bytes = a.returned_bytes;
+    c.purges = a.pages.purge_calls;
+    c.held_bytes = a.held_bytes;
+    c.soft_limit = a.soft_limit;
+    c.hard_limit = a.hard_limit;
+    c.sample_rate = front_.sampling();
+    c.class_count = all_classes;
+    for (unsigned i = 0; i < all_classes; ++i) {
+        const class_account& n = a.classes[i];
+        c.classes[i] = {static_cast<uint32_t>(n.size), static_cast<uint32_t>(n.slabs), n.objects, n.live,
+                        n.cached};
+    }
+    live_.write(c, now_ms);
 }
 
 void heap::keep_limits(bool look) noexcept {
@@ -60,6 +97,7 @@ void heap::answer_mail() noexcept {
             ++all.count;
         };
         constexpr std::string_view set = "set ";
+        constexpr std::string_view watch_request = "watch ";
         size_t returned = 0;
         bool answered = false; // as a whole
         if (asked.request == "trim") {
@@ -90,6 +128,13 @@ void heap::answer_mail() noexcept {
                 refuse(&refused, result == account_result::no_memory
                                      ? "account: there is no memory to take notes in"
                                      : "account: the system doesn't say what is in memory");
+        } else if (asked.request.find(watch_request) == 0) {
+            const os::number seconds =
+                os::to_number(part(asked.request, watch_request.size(), asked.request.size()));
+            if (!seconds.there || seconds.value == 0 || seconds.value > most_live_seconds ||
+                !live_.begin(asked.fd, static_cast<uint32_t>(seconds.value), os::now_ms()))
+                refuse(&refused, "watch: the page can't be shared");
+            write_live_pages(os::now_ms());
         } else {
             refuse(&refused, "this version doesn't know the request");
         }

@@ -4,6 +4,7 @@
 
 #include "base/options.h"
 #include "entry/account_file.h"
+#include "entry/live_view.h"
 #include "entry/mailbox.h"
 #include "entry/watch.h"
 #include "front/front.h"
@@ -86,7 +87,9 @@ public:
     // One allocation is recorded every so many bytes on average; 0: none.
     [[gnu::cold]] void set_sampling(size_t rate) noexcept;
     // Does somebody who asks now and then want this process to look?
-    [[nodiscard]] bool is_watched() const noexcept { return is_sampling() || settings_.account_s != 0; }
+    [[nodiscard]] bool is_watched() const noexcept {
+        return is_sampling() || settings_.account_s != 0 || live_.is_read();
+    }
     [[nodiscard]] account_file& file_of_account() noexcept { return account_file_; }
     [[nodiscard]] bool is_sampling() const noexcept { return front_.sampling() != 0; }
     // The heap profile (observe/profile.h), as of now. False when nothing was ever sampled.
@@ -112,6 +115,7 @@ private:
     [[gnu::cold]] void keep_limits(bool look) noexcept;
     [[gnu::cold]] void tell_who_asks() noexcept;
     [[gnu::cold]] void answer_mail() noexcept;
+    [[gnu::cold]] void write_live_pages(uint64_t now_ms) noexcept;
     [[gnu::cold]] size_t return_all() noexcept;
     [[gnu::cold]] void give_holes_back(unsigned rest) noexcept;
     [[gnu::cold]] void begin_sampling() noexcept;
@@ -151,6 +155,7 @@ private:
     std::atomic<uint64_t> sampling_since_ns_{0}; // unix time; 0: never
     mailbox mailbox_;
     account_file account_file_;
+    live_view live_;
     registry<block_pool> pools_;
     registry<own_heap> own_heaps_;
     os::mutex starting_;

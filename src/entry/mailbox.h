@@ -12,9 +12,11 @@
 // or  profile                         end
 // or  account json
 // or  account openmetrics
+// or  watch SECONDS
 //
 // To `profile` the answer is the profile itself (observe/profile.h), which ends with `end`, too; to `account`
-// it is that, in lines, in front of `end`.
+// it is that, in lines, in front of `end`. Behind the answer to `watch` there is a page of counters for so
+// long (observe/live_page.h).
 //
 // It counts only if it is a file of the process's own user, or of root, that nobody else can write, and the
 // start time (field 22 of /proc/PID/stat) is this process's: a file that was left behind mustn't hit another

@@ -311,4 +311,15 @@ bool wipe_on_fork(uintptr_t base, size_t bytes) noexcept {
     return advise(base, bytes, madv_wipeonfork);
 }
 
+uintptr_t share_file(int fd, size_t offset, size_t bytes) noexcept {
+    if (failed(system_call(SYS_ftruncate, fd, static_cast<long>(offset + bytes))))
+        return 0;
+    const long at = system_call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                                static_cast<long>(offset));
+    if (failed(at))
+        return 0;
+    system_call(SYS_madvise, at, static_cast<long>(bytes), MADV_DONTFORK);
+    return static_cast<uintptr_t>(at);
+}
+
 } // namespace lowtide::os

@@ -94,6 +94,10 @@ uintptr_t map(size_t bytes, size_t alignment) noexcept;
 // the mapping is where it was and the target is released.
 [[LOWTIDE_RARE]] bool move(uintptr_t base, size_t old_bytes, uintptr_t target, size_t new_bytes) noexcept;
 
+// Makes a file at least so long, and maps that part of it, shared, for reading and writing; a child of fork
+// doesn't have it. 0 when that can't be done.
+[[gnu::cold]] uintptr_t share_file(int fd, size_t offset, size_t bytes) noexcept;
+
 // Asks the kernel to zero [base, base+bytes) in a child of fork (MADV_WIPEONFORK, Linux 4.14). False where it
 // can't.
 bool wipe_on_fork(uintptr_t base, size_t bytes) noexcept;

@@ -27,8 +27,9 @@ const std::map<std::string, folders, std::less<>> may_include = {
     {"src/observe", {"base", "os", "pages", "slab", "front", "observe", "lowtide"}},
     {"src/entry", {"base", "os", "pages", "slab", "front", "pool", "guard", "observe", "entry", "lowtide"}},
     {"include/lowtide", {"lowtide"}},
-    {"tools", {"base", "os", "entry", "bench", "profile", "lowtide"}},
+    {"tools", {"base", "os", "observe", "entry", "bench", "profile", "top", "lowtide"}},
     {"tools/profile", {"tools", "profile"}},
+    {"tools/top", {"tools", "top"}},
 };
 
 bool is_source(const fs::path& file) {
