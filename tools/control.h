@@ -1,11 +1,7 @@
-// `lowtide trim`, `lowtide set`, `lowtide profile` and `lowtide stat`: ask a running process on Lowtide. How they reach it is
-// described in src/entry/mailbox.h.
+// `lowtide trim`, `lowtide set`, `lowtide profile` and `lowtide stat`: ask a running process on Lowtide. How
+// they reach it is described in src/entry/mailbox.h.
 #pragma once
 
-#include "observe/live_page.h"
-
-#include <memory>
-#include <optional>
 #include <string>
 
 namespace lowtide::tools {
@@ -25,27 +21,7 @@ void control(const control_request& request);
 /// rights afterwards. Throws user_error as above.
 std::string ask_for_profile(int process, double wait);
 
-/// The account, as "json" or "openmetrics" (docs/account.md). Rights and errors as above.
+/// The account, as "json" or "openmetrics" (lowtide-stat(1)). Rights and errors as above.
 std::string ask_for_account(int process, const std::string& format, double wait);
-
-/// A process's counters, as long as it lives and this object is asked now and then.
-class live_view {
-public:
-    /// Asks for them. Throws user_error if the process isn't there or may not be asked.
-    explicit live_view(int process);
-    ~live_view();
-    live_view(const live_view&) = delete;
-    live_view& operator=(const live_view&) = delete;
-
-    /// The newest ones; none if it hasn't answered yet. Asks again before the time is over.
-    std::optional<live_counters> read();
-    bool has_ended() const;
-    /// Why it hasn't answered, most likely.
-    std::string silence() const;
-
-private:
-    struct state;
-    std::unique_ptr<state> state_;
-};
 
 } // namespace lowtide::tools

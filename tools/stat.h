@@ -12,7 +12,7 @@ namespace lowtide::tools {
 /// Adds the subcommand.
 void add_stat_command(CLI::App& app);
 
-/// The account (docs/account.md) as a person reads it. Throws user_error if `json` isn't one.
+/// The account (lowtide-stat(1)) as a person reads it. Throws user_error if `json` isn't one.
 std::string account_text(const std::string& json);
 
 } // namespace lowtide::tools

@@ -1,7 +1,6 @@
 /* What the process has in memory, and what for: a sum that adds up to its resident set.
  *
- * docs/account.md of the sources, installed as lowtide-stat(1), describes the formats; `lowtide stat PID` asks another
- * process for the same.
+ * The manual page lowtide-stat(1) describes the formats; `lowtide stat PID` asks another process for the same.
  *
  * Link with -llowtide. For C99 and C++11 on. */
 #ifndef LOWTIDE_ACCOUNT_H

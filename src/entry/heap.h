@@ -22,6 +22,11 @@ extern "C" __attribute__((visibility("hidden"))) lowtide::fast_state lowtide_fas
 
 namespace lowtide {
 
+namespace os {
+class resident_pages;
+}
+struct block_picture;
+
 class heap {
 public:
     constexpr heap();

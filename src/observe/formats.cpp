@@ -69,7 +69,7 @@ void print_limit(printer& out, const char* name, size_t bytes) noexcept {
         out.print("\"{}\":{},", name, bytes);
 }
 
-size_t blocks_taken(const named_ledger& n) noexcept {
+size_t held_of(const named_ledger& n) noexcept {
     return n.is_pool ? n.in_use.bytes / n.object_size : n.live;
 }
 
@@ -122,7 +122,7 @@ void print_json(printer& out, const ledger& l) noexcept {
             print_quoted(out, n.name);
             if (pools)
                 out.print(",\"block_bytes\":{}", n.object_size);
-            out.print(",\"{}\":{},", pools ? "taken" : "live", blocks_taken(n));
+            out.print(",\"{}\":{},", pools ? "taken" : "live", held_of(n));
             print_portion(out, "used", n.in_use);
             out.print(",");
             print_portion(out, "free", n.free);

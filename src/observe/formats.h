@@ -1,4 +1,4 @@
-// The ledger in the formats that other programs read; docs/account.md describes them.
+// The ledger in the formats that other programs read; lowtide-stat(1) describes them.
 #pragma once
 
 #include "base/print.h"
@@ -7,11 +7,7 @@
 
 namespace lowtide {
 
-namespace os {
-class resident_pages;
-}
 class ledger;
-struct block_picture;
 
 enum class account_result : uint8_t {
     ok,
@@ -20,7 +16,7 @@ enum class account_result : uint8_t {
 };
 enum class account_format : uint8_t { json, openmetrics };
 
-// docs/account.schema.json; `lowtide_account` is its version.
+// `lowtide_account` is the version of what it says.
 [[gnu::cold]] void print_json(printer& out, const ledger& l) noexcept;
 // OpenMetrics 1.0 text.
 [[gnu::cold]] void print_openmetrics(printer& out, const ledger& l) noexcept;

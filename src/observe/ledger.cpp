@@ -104,7 +104,7 @@ static size_t used_on_page(const stretch& s, size_t page_begin, size_t page_byte
     return used;
 }
 
-void ledger::add_slab(const stretch& s, uintptr_t, const os::page_bits& resident) noexcept {
+void ledger::add_slab(const stretch& s, const os::page_bits& resident) noexcept {
     const size_t page = os::page_size();
     const size_t pages = slice_count{s.count}.bytes() / page;
     const size_t first = slice_count{s.first}.bytes() / page;
@@ -173,7 +173,7 @@ void ledger::add(const block_picture& b, const os::page_bits& resident) noexcept
             }
             break;
         case stretch::kind::slab:
-            add_slab(s, b.base, resident);
+            add_slab(s, resident);
             break;
         case stretch::kind::pool:
             add_pool(s, b, resident);

@@ -138,7 +138,7 @@ private:
         return reinterpret_cast<named_ledger*>(reinterpret_cast<uintptr_t>(this) + sizeof(ledger));
     }
     [[nodiscard]] named_ledger* find(const void* who) noexcept;
-    void add_slab(const stretch& s, uintptr_t base, const os::page_bits& resident) noexcept;
+    void add_slab(const stretch& s, const os::page_bits& resident) noexcept;
     void add_pool(const stretch& s, const block_picture& b, const os::page_bits& resident) noexcept;
 
     size_t room_;

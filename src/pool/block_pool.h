@@ -138,9 +138,7 @@ public:
     [[nodiscard]] pool_counts counts() noexcept;
     void print(printer& out) noexcept;
 
-    [[nodiscard]] bool is_alive() const noexcept {
-        return __atomic_load_n(&magic_, __ATOMIC_RELAXED) == magic;
-    }
+    [[nodiscard]] bool is_alive() const noexcept { return magic_ == magic; }
     [[nodiscard]] const char* name() const noexcept { return name_; }
     [[nodiscard]] size_t bytes_a_block() const noexcept { return options_.block_size; }
 

@@ -49,9 +49,7 @@ public:
     int walk(int (*visit)(void* object, size_t size, void* data), void* data) noexcept;
 
     [[nodiscard]] own_heap_counts counts() noexcept;
-    [[nodiscard]] bool is_alive() const noexcept {
-        return __atomic_load_n(&magic_, __ATOMIC_RELAXED) == magic;
-    }
+    [[nodiscard]] bool is_alive() const noexcept { return magic_ == magic; }
     [[nodiscard]] const char* name() const noexcept { return name_; }
     [[nodiscard]] slab_shards* shards() const noexcept { return shards_; }
 

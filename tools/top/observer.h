@@ -1,7 +1,7 @@
 // The processes on Lowtide that `lowtide top` shows, as they are now.
 #pragma once
 
-#include "tools/control.h"
+#include "tools/live_view.h"
 
 #include <chrono>
 #include <map>
