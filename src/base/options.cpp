@@ -74,7 +74,7 @@ constexpr std::array<option_description, option_count> option_table = {
         "memory is returned by a thread of Lowtide's own: auto in processes with threads",
         "never auto always"),
     row("control", FIELD(control), option_type::boolean, 0, 1,
-        "`lowtide trim` and `lowtide set` are heard, from the same user"),
+        "`lowtide trim`, set, stat, top and profile are heard, from the same user"),
     row("check", FIELD(check), option_type::boolean, 0, 1,
         "every free is checked at once, and the magazines are bypassed"),
     row("sample", FIELD(sample), option_type::size, 0, tib,
